@@ -1,0 +1,166 @@
+//! Why a system call failed, told so that a program can act on it.
+//!
+//! A back end turns its platform's error number into a [`FaultKind`] in one place; everything
+//! above decides by kind and prints the number. A [`Fault`] is a value: 8 bytes, `Copy`.
+
+use core::fmt;
+
+use crate::os::Node;
+
+/// A failed system call: which, on what, and why.
+///
+/// ```
+/// use lock_core::fault::{Call, Fault, FaultKind};
+/// use lock_core::os::Node;
+///
+/// let fault = Fault { call: Call::Open, node: Node::Lock, kind: FaultKind::Denied, errno: 13 };
+/// assert_eq!(fault.to_string(), "open of the lock file: permission denied (errno 13)");
+/// ```
+#[derive(Clone, Copy, Debug, Eq, Hash, PartialEq)]
+pub struct Fault {
+    /// The step that failed.
+    pub call: Call,
+    /// What it was about.
+    pub node: Node,
+    /// The part of the reason that changes what to do next.
+    pub kind: FaultKind,
+    /// The platform's own `errno`, for messages; 0 if the reason is ours.
+    pub errno: u16,
+}
+
+/// A system call that an attempt can make, by the name its manual page has.
+#[derive(Clone, Copy, Debug, Eq, Hash, PartialEq)]
+#[non_exhaustive]
+pub enum Call {
+    /// `fcntl(F_SETLK)`, `fcntl(F_OFD_SETLK)` and their waiting and asking forms.
+    Fcntl,
+    /// `flock(2)`.
+    Flock,
+    /// `fstat(2)` of an open file.
+    Fstat,
+    /// `ftruncate(2)`.
+    Ftruncate,
+    /// `open(2)`.
+    Open,
+    /// `pread(2)`.
+    Pread,
+    /// `pwrite(2)`.
+    Pwrite,
+    /// `stat(2)` or `lstat(2)` of a name.
+    Stat,
+    /// `unlink(2)`.
+    Unlink,
+}
+
+/// See [`Fault::kind`].
+#[derive(Clone, Copy, Debug, Eq, Hash, PartialEq)]
+#[non_exhaustive]
+pub enum FaultKind {
+    /// `EBADF`: no descriptor, or not open for what was asked (NFS wants write access for an
+    /// exclusive flock).
+    BadDescriptor,
+    /// `EDEADLK`: the kernel saw, or guessed, a cycle of waiting POSIX locks.
+    Deadlock,
+    /// `EACCES`, `EPERM`.
+    Denied,
+    /// `EEXIST`.
+    Exists,
+    /// `EINTR`: a signal came first.
+    Interrupted,
+    /// `EIO`.
+    Io,
+    /// `EISDIR`, or a directory where a file was expected.
+    IsDirectory,
+    /// `ENOENT`.
+    Missing,
+    /// `ENAMETOOLONG`, or longer than this library's own buffers.
+    NameTooLong,
+    /// `ENOLCK`: no room for lock records, or no lock service.
+    NoLocks,
+    /// `ENOSPC`.
+    NoSpace,
+    /// `ENOTDIR`.
+    NotDirectory,
+    /// Neither a regular file nor what the kind allows: a FIFO, a device, a socket.
+    NotRegular,
+    /// `EDQUOT`.
+    Quota,
+    /// `EROFS`.
+    ReadOnly,
+    /// The path was given to another file again and again while we tried.
+    Replaced,
+    /// `ESTALE`: the file server forgot the file.
+    StaleHandle,
+    /// `ELOOP`: a symbolic link where none is followed.
+    Symlink,
+    /// This process holds as many locks as it has room to remember.
+    TableFull,
+    /// The message does not fit a lock file.
+    TooLong,
+    /// `EMFILE`, `ENFILE`.
+    TooManyFiles,
+    /// `EOPNOTSUPP`, `ENOSYS`, `EINVAL`: not with this file system or kernel.
+    Unsupported,
+    /// `EWOULDBLOCK`, `EAGAIN`; `EACCES` from a record lock.
+    WouldBlock,
+    /// Everything else.
+    Other,
+}
+
+impl Call {
+    /// The call's own name.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Call::Fcntl => "fcntl",
+            Call::Flock => "flock",
+            Call::Fstat => "fstat",
+            Call::Ftruncate => "ftruncate",
+            Call::Open => "open",
+            Call::Pread => "read",
+            Call::Pwrite => "write",
+            Call::Stat => "stat",
+            Call::Unlink => "unlink",
+        }
+    }
+}
+
+impl FaultKind {
+    /// The reason in words.
+    pub const fn reason(self) -> &'static str {
+        match self {
+            FaultKind::BadDescriptor => "bad file descriptor",
+            FaultKind::Deadlock => "deadlock avoided by the kernel",
+            FaultKind::Denied => "permission denied",
+            FaultKind::Exists => "already exists",
+            FaultKind::Interrupted => "interrupted by a signal",
+            FaultKind::Io => "input/output error",
+            FaultKind::IsDirectory => "is a directory",
+            FaultKind::Missing => "no such file or directory",
+            FaultKind::NameTooLong => "name too long",
+            FaultKind::NoLocks => "no locks available",
+            FaultKind::NoSpace => "no space left on device",
+            FaultKind::NotDirectory => "not a directory",
+            FaultKind::NotRegular => "not a regular file",
+            FaultKind::Quota => "disk quota exceeded",
+            FaultKind::ReadOnly => "read-only file system",
+            FaultKind::Replaced => "the file keeps being replaced",
+            FaultKind::StaleHandle => "stale file handle",
+            FaultKind::Symlink => "is a symbolic link",
+            FaultKind::TableFull => "too many locks held by this process",
+            FaultKind::TooLong => "message too long for a lock file",
+            FaultKind::TooManyFiles => "too many open files",
+            FaultKind::Unsupported => "not supported here",
+            FaultKind::WouldBlock => "held by another",
+            FaultKind::Other => "failed",
+        }
+    }
+}
+
+impl fmt::Display for Fault {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(out, "{} of {}: {}", self.call.name(), self.node.name(), self.kind.reason())?;
+        if self.errno == 0 { Ok(()) } else { write!(out, " (errno {})", self.errno) }
+    }
+}
+
+impl core::error::Error for Fault {}

@@ -1,0 +1,147 @@
+//! What this process holds already.
+//!
+//! POSIX locks belong to the process: a second thread that asks gets a second "yes", and whoever
+//! closes the file, through any descriptor, drops the lock for all. So the process keeps a table
+//! of the files it holds, asks it before it opens one, and *parks* a descriptor that it must not
+//! close yet. For locks that belong to the open file the table is only the better answer to "by
+//! whom?".
+
+use core::cell::RefCell;
+
+use critical_section::Mutex;
+use heapless::Vec;
+use heapless::index_map::FnvIndexMap;
+
+use crate::os::Inode;
+
+/// How many files one process can hold at once with POSIX locks. A power of two.
+pub const HELD_MAX: usize = 128;
+
+/// How many descriptors can wait beside one held file for it to be released.
+pub const PARKED_MAX: usize = 4;
+
+/// The files this process holds, with the descriptors `F` parked beside each.
+///
+/// ```
+/// use lock_core::held::{Held, InsertError};
+/// use lock_core::os::Inode;
+///
+/// static HELD: Held<u32> = Held::new();
+/// let inode = Inode { dev: 1, ino: 2 };
+/// assert_eq!(HELD.insert(inode, 100), Ok(()));
+/// assert_eq!(HELD.insert(inode, 100), Err(InsertError::HeldByThisProcess));
+/// assert!(HELD.contains(inode, 100));
+/// assert!(!HELD.contains(inode, 101), "a forked child inherits no POSIX lock");
+/// HELD.remove(inode);
+/// ```
+pub struct Held<F> {
+    table: Mutex<RefCell<FnvIndexMap<Inode, Entry<F>, HELD_MAX>>>,
+}
+
+struct Entry<F> {
+    pid: u32,
+    parked: Vec<F, PARKED_MAX>,
+}
+
+/// See [`Held::insert`].
+#[derive(Clone, Copy, Debug, Eq, Hash, PartialEq)]
+pub enum InsertError {
+    /// It is in the table already.
+    HeldByThisProcess,
+    /// [`HELD_MAX`] files are.
+    Full,
+}
+
+impl<F> Held<F> {
+    /// An empty table.
+    pub const fn new() -> Self {
+        Held { table: Mutex::new(RefCell::new(FnvIndexMap::new())) }
+    }
+
+    /// Whether no file is held: then there is no need to look one up.
+    pub fn is_empty(&self) -> bool {
+        critical_section::with(|cs| self.table.borrow_ref(cs).is_empty())
+    }
+
+    /// Whether process `pid` holds the file. An entry that a parent made before a fork does not
+    /// count: the child has no lock.
+    pub fn contains(&self, inode: Inode, pid: u32) -> bool {
+        critical_section::with(|cs| {
+            self.table.borrow_ref(cs).get(&inode).is_some_and(|entry| entry.pid == pid)
+        })
+    }
+
+    /// Notes that process `pid` holds the file.
+    pub fn insert(&self, inode: Inode, pid: u32) -> Result<(), InsertError> {
+        critical_section::with(|cs| {
+            let mut table = self.table.borrow_ref_mut(cs);
+            if table.get(&inode).is_some_and(|entry| entry.pid == pid) {
+                return Err(InsertError::HeldByThisProcess);
+            }
+            let entry = Entry { pid, parked: Vec::new() };
+            // What a replaced entry had parked belongs to the parent's time: closing it is fine.
+            table.insert(inode, entry).map(drop).map_err(|_| InsertError::Full)
+        })
+    }
+
+    /// Keeps a descriptor open until the file is released. Gives it back if the file is not held
+    /// any more, or if there is no room.
+    pub fn park(&self, inode: Inode, file: F) -> Result<(), F> {
+        critical_section::with(|cs| match self.table.borrow_ref_mut(cs).get_mut(&inode) {
+            Some(entry) => entry.parked.push(file),
+            None => Err(file),
+        })
+    }
+
+    /// Forgets the file, and closes what was parked beside it.
+    pub fn remove(&self, inode: Inode) {
+        // Dropped outside the critical section: closing is a system call.
+        let _entry = critical_section::with(|cs| self.table.borrow_ref_mut(cs).remove(&inode));
+    }
+}
+
+impl<F> Default for Held<F> {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::rc::Rc;
+
+    const FILE: Inode = Inode { dev: 1, ino: 1 };
+
+    #[test]
+    fn parked_descriptors_close_with_the_lock() {
+        let held = Held::new();
+        let descriptor = Rc::new(());
+        held.insert(FILE, 1).unwrap();
+        held.park(FILE, descriptor.clone()).unwrap();
+        assert_eq!(Rc::strong_count(&descriptor), 2);
+        held.remove(FILE);
+        assert_eq!(Rc::strong_count(&descriptor), 1);
+        assert!(held.park(FILE, descriptor).is_err(), "nothing is held: close it yourself");
+    }
+
+    #[test]
+    fn is_bounded_and_says_so() {
+        let held = Held::<()>::new();
+        for ino in 0..HELD_MAX as u64 {
+            held.insert(Inode { dev: 0, ino }, 1).unwrap();
+        }
+        assert_eq!(held.insert(FILE, 1), Err(InsertError::Full));
+        held.remove(Inode { dev: 0, ino: 5 });
+        assert_eq!(held.insert(FILE, 1), Ok(()));
+    }
+
+    #[test]
+    fn a_forked_child_starts_with_nothing_held() {
+        let held = Held::<()>::new();
+        held.insert(FILE, 1).unwrap();
+        assert!(!held.contains(FILE, 2));
+        assert_eq!(held.insert(FILE, 2), Ok(()));
+        assert!(held.contains(FILE, 2));
+    }
+}

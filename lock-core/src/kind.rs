@@ -1,0 +1,49 @@
+//! The table of lock kinds: the names that users and scripts know them by.
+
+/// A way to hold a lock, as `lockbox -k` names it.
+///
+/// ```
+/// use lock_core::kind::Kind;
+///
+/// assert_eq!(Kind::from_name(b"lockf"), Some(Kind::Lockf));
+/// assert_eq!(Kind::default().name(), "file");
+/// ```
+#[derive(Clone, Copy, Debug, Default, Eq, Hash, PartialEq)]
+#[non_exhaustive]
+pub enum Kind {
+    /// flock and record lock together, holder named in the file: Jane Street's
+    /// `Lock_file_blocking`.
+    #[default]
+    File,
+    /// `flock(2)`.
+    Flock,
+    /// POSIX record lock on the whole file, as `lockf(3)` takes it.
+    Lockf,
+    /// Open-file-description record lock on the whole file.
+    Ofd,
+}
+
+impl Kind {
+    /// Every kind, in the order of the documentation.
+    pub const ALL: [Kind; 4] = [Kind::File, Kind::Flock, Kind::Lockf, Kind::Ofd];
+
+    /// The kind's name.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Kind::File => "file",
+            Kind::Flock => "flock",
+            Kind::Lockf => "lockf",
+            Kind::Ofd => "ofd",
+        }
+    }
+
+    /// The kind of this name.
+    pub fn from_name(name: &[u8]) -> Option<Kind> {
+        Self::ALL.into_iter().find(|kind| kind.name().as_bytes() == name)
+    }
+
+    /// Whether several can hold it at once.
+    pub const fn can_be_shared(self) -> bool {
+        !matches!(self, Kind::File)
+    }
+}

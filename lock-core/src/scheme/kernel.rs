@@ -1,0 +1,394 @@
+//! A lock is a kernel lock on an open file: flock, POSIX, OFD, or flock and OFD both.
+//!
+//! The kernel drops it when the holder dies, so it is never stale. The name may be given to
+//! another file between `open` and the lock; whoever then locked the old file would hold a lock
+//! that nobody else can find. So each attempt compares after the lock is granted:
+//!
+//! ```text
+//!  open ──► lock ──granted──► fstat, stat: does the name still mean this file?
+//!   ▲        │                  │ yes: Locked        │ no, or no such name
+//!   │        └─ busy: Held      └────────────────────┴─► close, Again
+//!   └── the caller starts over ◄──────────────────────────┘
+//! ```
+//!
+//! What it does not protect from: participants that skip this check (util-linux flock and Jane
+//! Street's local lock do) when somebody unlinks the file. So nothing here unlinks by itself.
+
+use core::marker::PhantomData;
+
+use crate::fault::{Call, Fault, FaultKind};
+use crate::os::{
+    Access, Blocker, Contents, FileType, Files, Flock, LockTable, Mode, Names, Node, OfdLocks,
+    PosixLocks, Stat,
+};
+use crate::payload::message::Message;
+
+/// Which kernel locks make up the lock. Implemented by [`ByFlock`], [`ByPosix`], [`ByOfd`] and
+/// [`ByBoth`].
+pub trait Convention<O: Files> {
+    /// Whether directories can be locked, and not only regular files.
+    const DIRECTORIES: bool;
+    /// What the file must be opened for.
+    fn access(mode: Mode) -> Access;
+    /// Takes the lock or converts it to `mode`; all of it or, on failure, nothing new.
+    fn lock(os: &O, file: &O::File, mode: Mode) -> Result<(), Fault>;
+    /// Looks whether somebody else holds it, without touching it.
+    fn blocker(os: &O, file: &O::File, stat: Stat) -> Result<Option<Blocker>, Fault>;
+}
+
+/// `flock(2)`.
+#[derive(Clone, Copy, Debug)]
+pub struct ByFlock;
+
+/// POSIX record lock, owned by the process.
+#[derive(Clone, Copy, Debug)]
+pub struct ByPosix;
+
+/// OFD record lock, owned by the open file.
+#[derive(Clone, Copy, Debug)]
+pub struct ByOfd;
+
+/// `flock(2)` and an OFD record lock: Jane Street's `Lock_file_blocking`.
+///
+/// Both, so that a network file system that honours only one of them refuses instead of seeming
+/// to succeed. Jane Street takes a POSIX lock for the second; an OFD lock excludes it just as well
+/// and is not lost when the process closes the file elsewhere.
+#[derive(Clone, Copy, Debug)]
+pub struct ByBoth;
+
+impl<O: Flock + LockTable> Convention<O> for ByFlock {
+    const DIRECTORIES: bool = true;
+
+    fn access(_: Mode) -> Access {
+        Access::Read
+    }
+
+    fn lock(os: &O, file: &O::File, mode: Mode) -> Result<(), Fault> {
+        os.flock(file, mode)
+    }
+
+    fn blocker(os: &O, _: &O::File, stat: Stat) -> Result<Option<Blocker>, Fault> {
+        os.flock_listed(stat.inode)
+    }
+}
+
+impl<O: PosixLocks> Convention<O> for ByPosix {
+    const DIRECTORIES: bool = false;
+
+    fn access(mode: Mode) -> Access {
+        record_access(mode)
+    }
+
+    fn lock(os: &O, file: &O::File, mode: Mode) -> Result<(), Fault> {
+        os.setlk(file, mode)
+    }
+
+    fn blocker(os: &O, file: &O::File, _: Stat) -> Result<Option<Blocker>, Fault> {
+        os.getlk(file, Mode::Exclusive)
+    }
+}
+
+impl<O: OfdLocks> Convention<O> for ByOfd {
+    const DIRECTORIES: bool = false;
+
+    fn access(mode: Mode) -> Access {
+        record_access(mode)
+    }
+
+    fn lock(os: &O, file: &O::File, mode: Mode) -> Result<(), Fault> {
+        os.ofd_setlk(file, mode)
+    }
+
+    fn blocker(os: &O, file: &O::File, _: Stat) -> Result<Option<Blocker>, Fault> {
+        os.ofd_getlk(file, Mode::Exclusive)
+    }
+}
+
+impl<O: Flock + OfdLocks + LockTable> Convention<O> for ByBoth {
+    const DIRECTORIES: bool = false;
+
+    fn access(_: Mode) -> Access {
+        Access::ReadWrite
+    }
+
+    /// Always flock first, and no second lock without the first: in any other order two
+    /// contenders can abort each other for ever.
+    fn lock(os: &O, file: &O::File, mode: Mode) -> Result<(), Fault> {
+        os.flock(file, mode)?;
+        os.ofd_setlk(file, mode).inspect_err(|_| {
+            // The caller may keep the file to wait on it; it must not keep half a lock.
+            let _ = os.flock_un(file);
+        })
+    }
+
+    fn blocker(os: &O, file: &O::File, stat: Stat) -> Result<Option<Blocker>, Fault> {
+        // The record lock first: the kernel, or the file server, answers for it exactly.
+        match os.ofd_getlk(file, Mode::Exclusive)? {
+            // An OFD lock names no process. Its holder has the flock too, which does.
+            Some(blocker) if blocker.pid.is_none() => {
+                Ok(os.flock_listed(stat.inode).ok().flatten().or(Some(blocker)))
+            }
+            Some(blocker) => Ok(Some(blocker)),
+            None => os.flock_listed(stat.inode),
+        }
+    }
+}
+
+/// A record lock is shared by readers and exclusive to writers, of the descriptor too.
+fn record_access(mode: Mode) -> Access {
+    match mode {
+        Mode::Shared => Access::Read,
+        Mode::Exclusive => Access::ReadWrite,
+    }
+}
+
+/// Proof of holding a kernel lock on the file that the name means. Dropping it closes the file
+/// and so gives the lock up.
+#[must_use = "dropping it gives the lock up"]
+#[derive(Debug)]
+pub struct Locked<C, F> {
+    file: F,
+    mode: Mode,
+    stat: Stat,
+    convention: PhantomData<C>,
+}
+
+impl<C, F> Locked<C, F> {
+    /// The locked file.
+    pub fn file(&self) -> &F {
+        &self.file
+    }
+
+    /// How it is held.
+    pub fn mode(&self) -> Mode {
+        self.mode
+    }
+
+    /// What the file was when the lock was granted.
+    pub fn stat(&self) -> Stat {
+        self.stat
+    }
+}
+
+/// Why [`try_lock`] did not lock.
+#[derive(Clone, Copy, Debug, Eq, Hash, PartialEq)]
+pub enum TryLockError<F> {
+    /// Somebody else holds it. The file can be waited on and given to [`confirm`].
+    Held(F),
+    /// The name was given to another file meanwhile, or a signal came: start over.
+    Again,
+    /// Trying again will not help.
+    Fault(Fault),
+}
+
+impl<F> From<Fault> for TryLockError<F> {
+    fn from(fault: Fault) -> Self {
+        match fault.kind {
+            FaultKind::Interrupted => TryLockError::Again,
+            _ => TryLockError::Fault(fault),
+        }
+    }
+}
+
+/// Opens the lock file, or makes it.
+///
+/// Not `open_or_create` at once: with `fs.protected_regular`, `O_CREAT` on another user's file in
+/// a sticky directory is refused even to root.
+pub fn open<O: Files>(os: &O, access: Access) -> Result<O::File, Fault> {
+    match os.open(Node::Lock, access) {
+        Err(fault) if fault.kind == FaultKind::Missing => os.open_or_create(Node::Lock, access),
+        opened => opened,
+    }
+}
+
+/// One try at the lock.
+pub fn try_lock<C, O>(os: &O, mode: Mode) -> Result<Locked<C, O::File>, TryLockError<O::File>>
+where
+    C: Convention<O>,
+    O: Files,
+{
+    let access = C::access(mode);
+    match try_lock_opened(os, open(os, access)?, mode) {
+        // NFS turns an flock into a record lock, which asks for a descriptor open for writing.
+        Err(TryLockError::Fault(Fault { kind: FaultKind::BadDescriptor, .. }))
+            if access == Access::Read =>
+        {
+            try_lock_opened(os, open(os, Access::ReadWrite)?, mode)
+        }
+        outcome => outcome,
+    }
+}
+
+/// [`try_lock`] on a file that [`open`] gave.
+pub fn try_lock_opened<C, O>(
+    os: &O,
+    file: O::File,
+    mode: Mode,
+) -> Result<Locked<C, O::File>, TryLockError<O::File>>
+where
+    C: Convention<O>,
+    O: Files,
+{
+    match C::lock(os, &file, mode) {
+        Ok(()) => confirm(os, file, mode),
+        Err(fault) if fault.kind == FaultKind::WouldBlock => Err(TryLockError::Held(file)),
+        Err(fault) => Err(fault.into()),
+    }
+}
+
+/// Turns a granted lock into a proof, if the name still means the locked file.
+///
+/// On any failure the file is closed and the lock with it.
+pub fn confirm<C, O>(
+    os: &O,
+    file: O::File,
+    mode: Mode,
+) -> Result<Locked<C, O::File>, TryLockError<O::File>>
+where
+    C: Convention<O>,
+    O: Files,
+{
+    let stat = os.fstat(&file)?;
+    match os.stat(Node::Lock) {
+        Ok(named) if named.inode == stat.inode => {
+            check_type(stat, C::DIRECTORIES)?;
+            Ok(Locked { file, mode, stat, convention: PhantomData })
+        }
+        Ok(_) => Err(TryLockError::Again),
+        Err(fault) if fault.kind == FaultKind::Missing => Err(TryLockError::Again),
+        Err(fault) => Err(fault.into()),
+    }
+}
+
+/// Refuses what cannot carry the lock: locking a FIFO or a device would mean nothing to others.
+fn check_type(stat: Stat, directories: bool) -> Result<(), Fault> {
+    let kind = match stat.file_type {
+        FileType::Regular => return Ok(()),
+        FileType::Directory if directories => return Ok(()),
+        FileType::Directory => FaultKind::IsDirectory,
+        FileType::Symlink => FaultKind::Symlink,
+        FileType::Special => FaultKind::NotRegular,
+    };
+    Err(Fault { call: Call::Fstat, node: Node::Lock, kind, errno: 0 })
+}
+
+/// What became of a held lock that should have changed its mode.
+#[derive(Debug)]
+pub enum ConvertError<C, F> {
+    /// Others hold it in a way that forbids the new mode; ours is held as before.
+    Kept(Locked<C, F>, Fault),
+    /// The old lock is gone and the new one was refused: `flock(2)` converts in two steps.
+    Lost(F, Fault),
+}
+
+/// Changes how the lock is held, without waiting.
+///
+/// Record locks convert atomically. `flock(2)` does not: another holder can come between, and a
+/// refused conversion loses the old lock; then this tries once to take it back, and says `Lost`
+/// if it cannot. In either case the protected data may have changed.
+pub fn convert<C, O>(
+    os: &O,
+    locked: Locked<C, O::File>,
+    mode: Mode,
+) -> Result<Locked<C, O::File>, ConvertError<C, O::File>>
+where
+    C: Convention<O>,
+    O: Files,
+{
+    match C::lock(os, &locked.file, mode) {
+        Ok(()) => Ok(Locked { mode, ..locked }),
+        Err(fault) => match C::lock(os, &locked.file, locked.mode) {
+            Ok(()) => Err(ConvertError::Kept(locked, fault)),
+            Err(_) => Err(ConvertError::Lost(locked.file, fault)),
+        },
+    }
+}
+
+/// Writes who holds the lock into its file. Only a holder can: it takes the proof.
+///
+/// The old text is overwritten and then cut, never truncated to nothing first: ext4 writes such a
+/// file out when it is closed, fifty times slower. Between the two calls a reader can see the new
+/// text with the tail of the old one.
+pub fn sign<C, O: Contents>(
+    os: &O,
+    locked: &Locked<C, O::File>,
+    message: &Message,
+) -> Result<(), Fault> {
+    let bytes = message.as_bytes();
+    let len = bytes.len() as u64;
+    let written = os.pwrite(&locked.file, bytes, 0)?;
+    if written < bytes.len() {
+        // A second call tells why the first stopped: a full disk takes what fits, then refuses.
+        let rest = bytes.get(written..).unwrap_or_default();
+        let more = os.pwrite(&locked.file, rest, written as u64)?;
+        if more < rest.len() {
+            return Err(Fault {
+                call: Call::Pwrite,
+                node: Node::Lock,
+                kind: FaultKind::NoSpace,
+                errno: 0,
+            });
+        }
+    }
+    if locked.stat.len > len { os.ftruncate(&locked.file, len) } else { Ok(()) }
+}
+
+/// [`try_lock`], exclusively, then [`sign`]; a lock that cannot be signed is given back.
+pub fn try_lock_signed<C, O>(
+    os: &O,
+    message: &Message,
+) -> Result<Locked<C, O::File>, TryLockError<O::File>>
+where
+    C: Convention<O>,
+    O: Contents,
+{
+    let locked = try_lock(os, Mode::Exclusive)?;
+    sign(os, &locked, message)?;
+    Ok(locked)
+}
+
+/// Gives the lock up and removes its file, in this order: unlink, then close. The other way round
+/// a waiter could lock the file just before its name goes.
+///
+/// Leaves a file alone that is not ours any more. Only for paths whose participants all check, as
+/// [`confirm`] does, that they locked the file which the name means.
+pub fn unlock_and_unlink<C, O: Files + Names>(
+    os: &O,
+    locked: Locked<C, O::File>,
+) -> Result<(), Fault> {
+    let unlinked = match os.stat(Node::Lock) {
+        Ok(named) if named.inode == locked.stat.inode => os.unlink(Node::Lock),
+        Ok(_) => Ok(()),
+        Err(fault) if fault.kind == FaultKind::Missing => Ok(()),
+        Err(fault) => Err(fault),
+    };
+    drop(locked);
+    unlinked
+}
+
+/// Whether somebody holds the lock, found out without taking it, not for an instant.
+#[derive(Clone, Copy, Debug, Eq, Hash, PartialEq)]
+pub enum Probe {
+    /// There is no such file.
+    Missing,
+    /// Nobody that can be seen from here holds it.
+    Free,
+    /// Somebody does.
+    Held(Blocker),
+}
+
+/// Looks at the lock and leaves it as it is.
+pub fn probe<C, O>(os: &O) -> Result<Probe, Fault>
+where
+    C: Convention<O>,
+    O: Files,
+{
+    let file = match os.open(Node::Lock, Access::Read) {
+        Ok(file) => file,
+        Err(fault) if fault.kind == FaultKind::Missing => return Ok(Probe::Missing),
+        Err(fault) => return Err(fault),
+    };
+    let stat = os.fstat(&file)?;
+    check_type(stat, C::DIRECTORIES)?;
+    Ok(C::blocker(os, &file, stat)?.map_or(Probe::Free, Probe::Held))
+}
