@@ -12,7 +12,7 @@ use critical_section::Mutex;
 use heapless::Vec;
 use heapless::index_map::FnvIndexMap;
 
-use crate::os::Inode;
+use crate::os::{Inode, Mode};
 
 /// How many files one process can hold at once with POSIX locks. A power of two.
 pub const HELD_MAX: usize = 128;
@@ -24,14 +24,14 @@ pub const PARKED_MAX: usize = 4;
 ///
 /// ```
 /// use lock_core::held::{Held, InsertError};
-/// use lock_core::os::Inode;
+/// use lock_core::os::{Inode, Mode};
 ///
 /// static HELD: Held<u32> = Held::new();
 /// let inode = Inode { dev: 1, ino: 2 };
-/// assert_eq!(HELD.insert(inode, 100), Ok(()));
-/// assert_eq!(HELD.insert(inode, 100), Err(InsertError::HeldByThisProcess));
-/// assert!(HELD.contains(inode, 100));
-/// assert!(!HELD.contains(inode, 101), "a forked child inherits no POSIX lock");
+/// assert_eq!(HELD.insert(inode, 100, Mode::Shared), Ok(()));
+/// assert_eq!(HELD.insert(inode, 100, Mode::Shared), Err(InsertError::HeldByThisProcess));
+/// assert_eq!(HELD.mode(inode, 100), Some(Mode::Shared));
+/// assert_eq!(HELD.mode(inode, 101), None, "a forked child inherits no POSIX lock");
 /// HELD.remove(inode);
 /// ```
 pub struct Held<F> {
@@ -40,6 +40,7 @@ pub struct Held<F> {
 
 struct Entry<F> {
     pid: u32,
+    mode: Mode,
     parked: Vec<F, PARKED_MAX>,
 }
 
@@ -63,25 +64,35 @@ impl<F> Held<F> {
         critical_section::with(|cs| self.table.borrow_ref(cs).is_empty())
     }
 
-    /// Whether process `pid` holds the file. An entry that a parent made before a fork does not
-    /// count: the child has no lock.
-    pub fn contains(&self, inode: Inode, pid: u32) -> bool {
+    /// How process `pid` holds the file, if it does. An entry that a parent made before a fork
+    /// does not count: the child has no lock.
+    pub fn mode(&self, inode: Inode, pid: u32) -> Option<Mode> {
         critical_section::with(|cs| {
-            self.table.borrow_ref(cs).get(&inode).is_some_and(|entry| entry.pid == pid)
+            let table = self.table.borrow_ref(cs);
+            table.get(&inode).filter(|entry| entry.pid == pid).map(|entry| entry.mode)
         })
     }
 
     /// Notes that process `pid` holds the file.
-    pub fn insert(&self, inode: Inode, pid: u32) -> Result<(), InsertError> {
+    pub fn insert(&self, inode: Inode, pid: u32, mode: Mode) -> Result<(), InsertError> {
         critical_section::with(|cs| {
             let mut table = self.table.borrow_ref_mut(cs);
             if table.get(&inode).is_some_and(|entry| entry.pid == pid) {
                 return Err(InsertError::HeldByThisProcess);
             }
-            let entry = Entry { pid, parked: Vec::new() };
+            let entry = Entry { pid, mode, parked: Vec::new() };
             // What a replaced entry had parked belongs to the parent's time: closing it is fine.
             table.insert(inode, entry).map(drop).map_err(|_| InsertError::Full)
         })
+    }
+
+    /// Notes that the held file is held in another way now.
+    pub fn set_mode(&self, inode: Inode, mode: Mode) {
+        critical_section::with(|cs| {
+            if let Some(entry) = self.table.borrow_ref_mut(cs).get_mut(&inode) {
+                entry.mode = mode;
+            }
+        });
     }
 
     /// Keeps a descriptor open until the file is released. Gives it back if the file is not held
@@ -93,10 +104,22 @@ impl<F> Held<F> {
         })
     }
 
-    /// Forgets the file, and closes what was parked beside it.
+    /// Forgets the file, after closing what was parked beside it. To be called when the lock's own
+    /// descriptor is closed: until the last close, another thread must find the file held, or its
+    /// new lock would go with that close.
     pub fn remove(&self, inode: Inode) {
-        // Dropped outside the critical section: closing is a system call.
-        let _entry = critical_section::with(|cs| self.table.borrow_ref_mut(cs).remove(&inode));
+        // Each turn closes outside the critical section; the entry goes when nothing was parked.
+        while let Some(parked) = critical_section::with(|cs| {
+            let mut table = self.table.borrow_ref_mut(cs);
+            let parked = core::mem::take(&mut table.get_mut(&inode)?.parked);
+            if parked.is_empty() {
+                table.remove(&inode);
+                return None;
+            }
+            Some(parked)
+        }) {
+            drop(parked);
+        }
     }
 }
 
@@ -117,7 +140,7 @@ mod tests {
     fn parked_descriptors_close_with_the_lock() {
         let held = Held::new();
         let descriptor = Rc::new(());
-        held.insert(FILE, 1).unwrap();
+        held.insert(FILE, 1, Mode::Exclusive).unwrap();
         held.park(FILE, descriptor.clone()).unwrap();
         assert_eq!(Rc::strong_count(&descriptor), 2);
         held.remove(FILE);
@@ -129,19 +152,21 @@ mod tests {
     fn is_bounded_and_says_so() {
         let held = Held::<()>::new();
         for ino in 0..HELD_MAX as u64 {
-            held.insert(Inode { dev: 0, ino }, 1).unwrap();
+            held.insert(Inode { dev: 0, ino }, 1, Mode::Shared).unwrap();
         }
-        assert_eq!(held.insert(FILE, 1), Err(InsertError::Full));
+        assert_eq!(held.insert(FILE, 1, Mode::Exclusive), Err(InsertError::Full));
         held.remove(Inode { dev: 0, ino: 5 });
-        assert_eq!(held.insert(FILE, 1), Ok(()));
+        assert_eq!(held.insert(FILE, 1, Mode::Exclusive), Ok(()));
     }
 
     #[test]
     fn a_forked_child_starts_with_nothing_held() {
         let held = Held::<()>::new();
-        held.insert(FILE, 1).unwrap();
-        assert!(!held.contains(FILE, 2));
-        assert_eq!(held.insert(FILE, 2), Ok(()));
-        assert!(held.contains(FILE, 2));
+        held.insert(FILE, 1, Mode::Exclusive).unwrap();
+        assert_eq!(held.mode(FILE, 2), None);
+        assert_eq!(held.insert(FILE, 2, Mode::Shared), Ok(()));
+        assert_eq!(held.mode(FILE, 2), Some(Mode::Shared));
+        held.set_mode(FILE, Mode::Exclusive);
+        assert_eq!(held.mode(FILE, 2), Some(Mode::Exclusive));
     }
 }

@@ -17,6 +17,8 @@ use crate::fault::Fault;
 pub enum Node {
     /// The name whose open file carries the lock, or whose presence is the lock.
     Lock,
+    /// The system's list of kernel locks.
+    LockTable,
 }
 
 impl Node {
@@ -24,6 +26,7 @@ impl Node {
     pub const fn name(self) -> &'static str {
         match self {
             Node::Lock => "the lock file",
+            Node::LockTable => "the system's lock table",
         }
     }
 }
@@ -153,8 +156,8 @@ pub trait OfdLocks: Files {
 }
 
 /// The system's own list of kernel locks (`/proc/locks` on Linux), for looking without touching.
-pub trait LockTable {
+pub trait LockTable: Files {
     /// An flock that somebody holds on the file, if the list shows one. Locks taken on other
     /// hosts, or in pid namespaces that this one cannot see into, are not in the list.
-    fn flock_listed(&self, inode: Inode) -> Result<Option<Blocker>, Fault>;
+    fn flock_listed(&self, file: &Self::File, inode: Inode) -> Result<Option<Blocker>, Fault>;
 }

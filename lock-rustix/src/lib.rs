@@ -1,1 +1,39 @@
+//! [`lock_core`] on Linux, by raw system calls: no libc, no allocation, no std.
+//!
+//! | room | what it holds |
+//! |---|---|
+//! | [`place`] | where a lock is: directory and name |
+//! | [`sys`] | the traits of [`lock_core::os`], one system call per method |
+//! | [`fcntl`] | record locks, POSIX and OFD |
+//! | [`fault`] | error numbers and what they mean |
+//! | [`queue`] | waiting in the kernel's own queue |
+//! | [`local`] | kernel locks by kind: one try, or waiting |
+//! | [`guard`] | what a holder has |
+//! | [`look`] | who holds a lock, without touching it |
+//! | [`lock_table`] | `/proc/locks`: looking without touching |
+//! | [`process`] | facts about processes: start time, command, host |
+//!
+//! A program that uses [`local`] needs an implementation of `critical-section` (on std: its
+//! feature `std`, which lock-std switches on).
 #![no_std]
+#![deny(unsafe_code)]
+#![cfg_attr(
+    not(test),
+    deny(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)
+)]
+
+#[doc(hidden)]
+pub mod arch;
+pub mod fault;
+pub mod fcntl;
+pub mod guard;
+mod held;
+pub mod local;
+pub mod lock_table;
+pub mod look;
+pub mod place;
+pub mod process;
+pub mod queue;
+pub mod sys;
+
+pub use rustix;

@@ -5,3 +5,4 @@
 
 pub mod message;
 pub mod ocaml_int;
+pub mod proc_locks;

@@ -28,8 +28,10 @@ use crate::payload::message::Message;
 pub trait Convention<O: Files> {
     /// Whether directories can be locked, and not only regular files.
     const DIRECTORIES: bool;
-    /// What the file must be opened for.
+    /// What the file is best opened for.
     fn access(mode: Mode) -> Access;
+    /// Whether a file that may not be written can be locked too.
+    fn read_only_suffices(mode: Mode) -> bool;
     /// Takes the lock or converts it to `mode`; all of it or, on failure, nothing new.
     fn lock(os: &O, file: &O::File, mode: Mode) -> Result<(), Fault>;
     /// Looks whether somebody else holds it, without touching it.
@@ -63,20 +65,29 @@ impl<O: Flock + LockTable> Convention<O> for ByFlock {
         Access::Read
     }
 
+    fn read_only_suffices(_: Mode) -> bool {
+        true
+    }
+
     fn lock(os: &O, file: &O::File, mode: Mode) -> Result<(), Fault> {
         os.flock(file, mode)
     }
 
-    fn blocker(os: &O, _: &O::File, stat: Stat) -> Result<Option<Blocker>, Fault> {
-        os.flock_listed(stat.inode)
+    fn blocker(os: &O, file: &O::File, stat: Stat) -> Result<Option<Blocker>, Fault> {
+        os.flock_listed(file, stat.inode)
     }
 }
 
 impl<O: PosixLocks> Convention<O> for ByPosix {
     const DIRECTORIES: bool = false;
 
-    fn access(mode: Mode) -> Access {
-        record_access(mode)
+    fn access(_: Mode) -> Access {
+        // For shared locks too, so that they can become exclusive.
+        Access::ReadWrite
+    }
+
+    fn read_only_suffices(mode: Mode) -> bool {
+        mode == Mode::Shared
     }
 
     fn lock(os: &O, file: &O::File, mode: Mode) -> Result<(), Fault> {
@@ -91,8 +102,13 @@ impl<O: PosixLocks> Convention<O> for ByPosix {
 impl<O: OfdLocks> Convention<O> for ByOfd {
     const DIRECTORIES: bool = false;
 
-    fn access(mode: Mode) -> Access {
-        record_access(mode)
+    fn access(_: Mode) -> Access {
+        // For shared locks too, so that they can become exclusive.
+        Access::ReadWrite
+    }
+
+    fn read_only_suffices(mode: Mode) -> bool {
+        mode == Mode::Shared
     }
 
     fn lock(os: &O, file: &O::File, mode: Mode) -> Result<(), Fault> {
@@ -111,6 +127,10 @@ impl<O: Flock + OfdLocks + LockTable> Convention<O> for ByBoth {
         Access::ReadWrite
     }
 
+    fn read_only_suffices(_: Mode) -> bool {
+        false
+    }
+
     /// Always flock first, and no second lock without the first: in any other order two
     /// contenders can abort each other for ever.
     fn lock(os: &O, file: &O::File, mode: Mode) -> Result<(), Fault> {
@@ -126,19 +146,11 @@ impl<O: Flock + OfdLocks + LockTable> Convention<O> for ByBoth {
         match os.ofd_getlk(file, Mode::Exclusive)? {
             // An OFD lock names no process. Its holder has the flock too, which does.
             Some(blocker) if blocker.pid.is_none() => {
-                Ok(os.flock_listed(stat.inode).ok().flatten().or(Some(blocker)))
+                Ok(os.flock_listed(file, stat.inode).ok().flatten().or(Some(blocker)))
             }
             Some(blocker) => Ok(Some(blocker)),
-            None => os.flock_listed(stat.inode),
+            None => os.flock_listed(file, stat.inode),
         }
-    }
-}
-
-/// A record lock is shared by readers and exclusive to writers, of the descriptor too.
-fn record_access(mode: Mode) -> Access {
-    match mode {
-        Mode::Shared => Access::Read,
-        Mode::Exclusive => Access::ReadWrite,
     }
 }
 
@@ -157,6 +169,11 @@ impl<C, F> Locked<C, F> {
     /// The locked file.
     pub fn file(&self) -> &F {
         &self.file
+    }
+
+    /// The locked file, without the proof: still locked until it is closed.
+    pub fn into_file(self) -> F {
+        self.file
     }
 
     /// How it is held.
@@ -194,9 +211,15 @@ impl<F> From<Fault> for TryLockError<F> {
 ///
 /// Not `open_or_create` at once: with `fs.protected_regular`, `O_CREAT` on another user's file in
 /// a sticky directory is refused even to root.
-pub fn open<O: Files>(os: &O, access: Access) -> Result<O::File, Fault> {
+pub fn open<C: Convention<O>, O: Files>(os: &O, mode: Mode) -> Result<O::File, Fault> {
+    let access = C::access(mode);
     match os.open(Node::Lock, access) {
         Err(fault) if fault.kind == FaultKind::Missing => os.open_or_create(Node::Lock, access),
+        Err(Fault { kind: FaultKind::Denied | FaultKind::ReadOnly, .. })
+            if access == Access::ReadWrite && C::read_only_suffices(mode) =>
+        {
+            os.open(Node::Lock, Access::Read)
+        }
         opened => opened,
     }
 }
@@ -207,13 +230,12 @@ where
     C: Convention<O>,
     O: Files,
 {
-    let access = C::access(mode);
-    match try_lock_opened(os, open(os, access)?, mode) {
+    match try_lock_opened(os, open::<C, O>(os, mode)?, mode) {
         // NFS turns an flock into a record lock, which asks for a descriptor open for writing.
         Err(TryLockError::Fault(Fault { kind: FaultKind::BadDescriptor, .. }))
-            if access == Access::Read =>
+            if C::access(mode) == Access::Read =>
         {
-            try_lock_opened(os, open(os, Access::ReadWrite)?, mode)
+            try_lock_opened(os, os.open(Node::Lock, Access::ReadWrite)?, mode)
         }
         outcome => outcome,
     }
@@ -249,10 +271,25 @@ where
     O: Files,
 {
     let stat = os.fstat(&file)?;
+    confirm_known(os, file, stat, mode)
+}
+
+/// [`confirm`], where `stat` is what `fstat` said of the file since it was opened.
+pub fn confirm_known<C, O>(
+    os: &O,
+    file: O::File,
+    stat: Stat,
+    mode: Mode,
+) -> Result<Locked<C, O::File>, TryLockError<O::File>>
+where
+    C: Convention<O>,
+    O: Files,
+{
     match os.stat(Node::Lock) {
         Ok(named) if named.inode == stat.inode => {
             check_type(stat, C::DIRECTORIES)?;
-            Ok(Locked { file, mode, stat, convention: PhantomData })
+            // The length may have changed while we waited; the name's answer is the latest.
+            Ok(Locked { file, mode, stat: named, convention: PhantomData })
         }
         Ok(_) => Err(TryLockError::Again),
         Err(fault) if fault.kind == FaultKind::Missing => Err(TryLockError::Again),

@@ -1,0 +1,50 @@
+//! What an error number means to a lock: the one table from errno to [`FaultKind`].
+
+use lock_core::fault::{Call, Fault, FaultKind};
+use lock_core::os::Node;
+use rustix::io::Errno;
+
+/// The fault that `call` on `node` failed with.
+///
+/// ```
+/// use lock_core::fault::{Call, FaultKind};
+/// use lock_core::os::Node;
+/// use lock_rustix::rustix::io::Errno;
+///
+/// let fault = lock_rustix::fault::fault(Call::Flock, Node::Lock, Errno::NOLCK);
+/// assert_eq!((fault.kind, fault.errno), (FaultKind::NoLocks, 37));
+/// ```
+pub fn fault(call: Call, node: Node, errno: Errno) -> Fault {
+    let number = u16::try_from(errno.raw_os_error()).unwrap_or_default();
+    Fault { call, node, kind: kind(call, errno), errno: number }
+}
+
+/// The part of an error number's meaning that changes what to do next.
+fn kind(call: Call, errno: Errno) -> FaultKind {
+    match errno {
+        // POSIX allows a record lock to be refused with EACCES.
+        Errno::ACCESS if matches!(call, Call::Fcntl) => FaultKind::WouldBlock,
+        Errno::ACCESS | Errno::PERM => FaultKind::Denied,
+        Errno::WOULDBLOCK => FaultKind::WouldBlock,
+        Errno::BADF => FaultKind::BadDescriptor,
+        Errno::DEADLK => FaultKind::Deadlock,
+        Errno::DQUOT => FaultKind::Quota,
+        Errno::EXIST => FaultKind::Exists,
+        Errno::INTR => FaultKind::Interrupted,
+        Errno::INVAL | Errno::NOSYS | Errno::OPNOTSUPP => FaultKind::Unsupported,
+        Errno::IO => FaultKind::Io,
+        Errno::ISDIR => FaultKind::IsDirectory,
+        Errno::LOOP => FaultKind::Symlink,
+        Errno::MFILE | Errno::NFILE => FaultKind::TooManyFiles,
+        Errno::NAMETOOLONG => FaultKind::NameTooLong,
+        Errno::NOENT => FaultKind::Missing,
+        Errno::NOLCK => FaultKind::NoLocks,
+        Errno::NOSPC => FaultKind::NoSpace,
+        Errno::NOTDIR => FaultKind::NotDirectory,
+        // A socket, or a device without a driver, at the lock's path.
+        Errno::NXIO | Errno::NODEV if matches!(call, Call::Open) => FaultKind::NotRegular,
+        Errno::ROFS => FaultKind::ReadOnly,
+        Errno::STALE => FaultKind::StaleHandle,
+        _ => FaultKind::Other,
+    }
+}

@@ -1,0 +1,213 @@
+//! Kernel locks by kind: one try, or waiting in the kernel's queue.
+//!
+//! Promises: a [`Guard`] exists only while the lock is held on the file that the path means; every
+//! failure path gives back what was taken; a second try in this process is told so.
+
+use lock_core::fault::{Call, Fault, FaultKind};
+use lock_core::kind::Kind;
+use lock_core::os::{Files, Mode, Node};
+use lock_core::payload::message::Message;
+use lock_core::scheme::kernel::{self, ByPosix, Convention, Locked, TryLockError};
+use rustix::fd::OwnedFd;
+
+use crate::guard::{Guard, Proof};
+use crate::held::{self, Reservation};
+use crate::process;
+use crate::queue::Queued;
+use crate::sys::Sys;
+
+/// How often one try starts over because the path was given to another file.
+const REPLACED_MAX: u32 = 100;
+
+/// What to lock, and how.
+#[derive(Clone, Copy, Debug)]
+pub struct Request<'a> {
+    /// Which kind of lock.
+    pub kind: Kind,
+    /// How to hold it; [`Kind::File`] is exclusive whatever is said here.
+    pub mode: Mode,
+    /// What to write into the file of a [`Kind::File`] lock; else the pid.
+    pub message: Option<&'a Message>,
+}
+
+/// Why the lock was not taken.
+#[derive(Clone, Copy, Debug, Eq, Hash, PartialEq)]
+#[non_exhaustive]
+pub enum LockError {
+    /// Another process holds it. [`look`](crate::look::look) tells who.
+    Held,
+    /// This process holds it, through another guard.
+    HeldByThisProcess,
+    /// A signal was handled, and the caller's hook said to give up.
+    Interrupted,
+    /// Trying again will not help.
+    Fault(Fault),
+}
+
+impl From<Fault> for LockError {
+    fn from(fault: Fault) -> Self {
+        LockError::Fault(fault)
+    }
+}
+
+/// One try at the lock, without waiting.
+///
+/// ```
+/// use lock_core::{kind::Kind, os::Mode};
+/// use lock_rustix::local::{LockError, Request, try_lock};
+/// use lock_rustix::{place::Place, sys::Sys};
+///
+/// let sys = Sys::new(Place::path(c"/tmp/lock-rustix-doc-local"));
+/// let request = Request { kind: Kind::File, mode: Mode::Exclusive, message: None };
+/// let guard = try_lock(&sys, &request).unwrap();
+/// assert_eq!(try_lock(&sys, &request).unwrap_err(), LockError::HeldByThisProcess);
+/// drop(guard);
+/// # std::fs::remove_file("/tmp/lock-rustix-doc-local").unwrap();
+/// ```
+pub fn try_lock(sys: &Sys<'_>, request: &Request<'_>) -> Result<Guard, LockError> {
+    take(sys, request, &mut Wait::Not)
+}
+
+/// Waits in the kernel's queue until the lock is ours.
+///
+/// Whenever a signal is handled meanwhile, `go_on` is asked; `false` ends the wait with
+/// [`LockError::Interrupted`]. A POSIX lock that this process holds already, or is just taking in
+/// another thread, is not waited for: the kernel takes a process's threads for one.
+pub fn lock(
+    sys: &Sys<'_>,
+    request: &Request<'_>,
+    mut go_on: impl FnMut() -> bool,
+) -> Result<Guard, LockError> {
+    take(sys, request, &mut Wait::Queued(&mut go_on))
+}
+
+/// What to do when somebody else holds the lock.
+enum Wait<'w> {
+    Not,
+    Queued(&'w mut dyn FnMut() -> bool),
+}
+
+/// How often in a row an attempt started over.
+struct Restarts(u32);
+
+fn take(sys: &Sys<'_>, request: &Request<'_>, wait: &mut Wait<'_>) -> Result<Guard, LockError> {
+    let mode = request.mode;
+    let proof = match request.kind {
+        Kind::File => {
+            let locked = attempt(sys, Mode::Exclusive, wait)?;
+            let own_pid;
+            let message = if let Some(message) = request.message {
+                message
+            } else {
+                own_pid = Message::from_pid(process::id());
+                &own_pid
+            };
+            kernel::sign(sys, &locked, message)?;
+            Proof::Both(locked)
+        }
+        Kind::Flock => Proof::Flock(attempt(sys, mode, wait)?),
+        Kind::Lockf => return take_posix(sys, mode, wait),
+        Kind::Ofd => Proof::Ofd(attempt(sys, mode, wait)?),
+        _ => return Err(fault(FaultKind::Unsupported)),
+    };
+    Ok(Guard::of_open_file(proof))
+}
+
+/// Takes a lock that belongs to the open file.
+fn attempt<'s, C: Queued<Sys<'s>>>(
+    sys: &Sys<'s>,
+    mode: Mode,
+    wait: &mut Wait<'_>,
+) -> Result<Locked<C, OwnedFd>, LockError> {
+    let mut restarts = Restarts(0);
+    loop {
+        let outcome = match (kernel::try_lock(sys, mode), &mut *wait) {
+            (Err(TryLockError::Held(file)), Wait::Not) => {
+                let here = held::by_open_file(sys.fstat(&file)?.inode);
+                return Err(if here { LockError::HeldByThisProcess } else { LockError::Held });
+            }
+            (Err(TryLockError::Held(file)), Wait::Queued(go_on)) => {
+                wait_on::<C>(&file, mode, *go_on)?;
+                restarts = Restarts(0);
+                kernel::confirm(sys, file, mode)
+            }
+            (outcome, _) => outcome,
+        };
+        if let Some(locked) = restarts.settle(outcome)? {
+            return Ok(locked);
+        }
+    }
+}
+
+/// Takes a lock that belongs to the process. Its file is reserved before it is opened: while one
+/// thread holds it or tries, no other of this process may open it, because closing it again would
+/// drop the lock.
+fn take_posix(sys: &Sys<'_>, mode: Mode, wait: &mut Wait<'_>) -> Result<Guard, LockError> {
+    let mut restarts = Restarts(0);
+    loop {
+        let reservation = Reservation::new(sys, mode)?;
+        // Declared after the reservation, and so closed before that ends.
+        let file = kernel::open::<ByPosix, _>(sys, mode)?;
+        let stat = sys.fstat(&file)?;
+        if stat.inode != reservation.inode() {
+            held::dispose(stat.inode, file);
+            restarts.count()?;
+            continue;
+        }
+        match ByPosix::lock(sys, &file, mode) {
+            Err(fault) if fault.kind == FaultKind::WouldBlock => match wait {
+                Wait::Not => return Err(LockError::Held),
+                Wait::Queued(go_on) => {
+                    wait_on::<ByPosix>(&file, mode, *go_on)?;
+                    restarts = Restarts(0);
+                }
+            },
+            outcome => outcome?,
+        }
+        let outcome = kernel::confirm_known(sys, file, stat, mode);
+        if let Some(locked) = restarts.settle(outcome)? {
+            return Ok(Guard::of_process(locked, reservation));
+        }
+    }
+}
+
+/// Waits for the lock on an open file.
+fn wait_on<'s, C: Queued<Sys<'s>>>(
+    file: &OwnedFd,
+    mode: Mode,
+    go_on: &mut dyn FnMut() -> bool,
+) -> Result<(), LockError> {
+    loop {
+        match C::wait(file, mode) {
+            Err(fault) if fault.kind == FaultKind::Interrupted => {
+                if !go_on() {
+                    return Err(LockError::Interrupted);
+                }
+            }
+            outcome => return Ok(outcome?),
+        }
+    }
+}
+
+impl Restarts {
+    /// The lock, or nothing if it is time to start over.
+    fn settle<C>(
+        &mut self,
+        outcome: Result<Locked<C, OwnedFd>, TryLockError<OwnedFd>>,
+    ) -> Result<Option<Locked<C, OwnedFd>>, LockError> {
+        match outcome {
+            Ok(locked) => Ok(Some(locked)),
+            Err(TryLockError::Fault(fault)) => Err(fault.into()),
+            Err(TryLockError::Again | TryLockError::Held(_)) => self.count().map(|()| None),
+        }
+    }
+
+    fn count(&mut self) -> Result<(), LockError> {
+        self.0 += 1;
+        if self.0 < REPLACED_MAX { Ok(()) } else { Err(fault(FaultKind::Replaced)) }
+    }
+}
+
+fn fault(kind: FaultKind) -> LockError {
+    Fault { call: Call::Open, node: Node::Lock, kind, errno: 0 }.into()
+}

@@ -1,0 +1,77 @@
+//! `/proc/locks`, read without allocation: who holds a kernel lock on a file, without touching it.
+//!
+//! The list changes while it is read, page by page: a lock taken or released meanwhile may or may
+//! not be in it.
+
+use lock_core::fault::{Call, Fault, FaultKind};
+use lock_core::os::{Blocker, Inode, Mode, Node};
+use lock_core::payload::proc_locks::{Class, Line, parse};
+use rustix::fd::AsFd;
+use rustix::fs::{CWD, Mode as Permissions, OFlags, fstatfs, major, minor, openat};
+
+use crate::fault::fault;
+
+/// The kernel's longest line has some 80 bytes; it hands out whole pages of them.
+const BUFFER: usize = 4096;
+
+/// An flock that somebody holds on the open file; an exclusive one if there is one.
+pub fn find_flock<Fd: AsFd>(file: Fd, inode: Inode) -> Result<Option<Blocker>, Fault> {
+    let mut found = None;
+    // Asked at most once: whether `stat` shows a subvolume's device instead of the file system's.
+    let mut subvolumes = None;
+    for_each(|line| {
+        let flock = line.class == Class::Flock && !line.waiting && line.ino == inode.ino;
+        let same_device = line.major == major(inode.dev) && line.minor == minor(inode.dev);
+        let same_file = same_device
+            || flock
+                && line.major == 0
+                && major(inode.dev) == 0
+                && *subvolumes.get_or_insert_with(|| has_subvolumes(&file));
+        if flock && same_file {
+            found = Some(Blocker { mode: line.mode, pid: line.pid });
+        }
+        !matches!(found, Some(Blocker { mode: Mode::Exclusive, .. }))
+    })?;
+    Ok(found)
+}
+
+/// btrfs: there an equal inode number on any nameless device counts as this file. That can mistake
+/// a lock on another file system for one on this file, but never misses one.
+fn has_subvolumes<Fd: AsFd>(file: Fd) -> bool {
+    const BTRFS_SUPER_MAGIC: u32 = 0x9123_683E;
+    // The field's type differs between architectures; the magic number's 32 bits do not.
+    #[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss)]
+    fstatfs(file).is_ok_and(|facts| facts.f_type as u32 == BTRFS_SUPER_MAGIC)
+}
+
+/// Reads `/proc/locks` and shows each line to `see` until it answers that it has seen enough.
+pub fn for_each(mut see: impl FnMut(&Line) -> bool) -> Result<(), Fault> {
+    let flags = OFlags::RDONLY | OFlags::CLOEXEC;
+    let file = openat(CWD, c"/proc/locks", flags, Permissions::empty())
+        .map_err(|errno| fault(Call::Open, Node::LockTable, errno))?;
+    let mut buffer = [0; BUFFER];
+    let mut filled = 0;
+    loop {
+        let space = buffer.get_mut(filled..).unwrap_or_default();
+        let read = match rustix::io::read(&file, space) {
+            Err(rustix::io::Errno::INTR) => continue,
+            read => read.map_err(|errno| fault(Call::Pread, Node::LockTable, errno))?,
+        };
+        if read == 0 {
+            return Ok(());
+        }
+        filled += read;
+        let lines = buffer.get(..filled).unwrap_or_default();
+        let Some(end) = lines.iter().rposition(|&byte| byte == b'\n') else {
+            let kind = FaultKind::TooLong;
+            return Err(Fault { call: Call::Pread, node: Node::LockTable, kind, errno: 0 });
+        };
+        for line in lines.get(..end).unwrap_or_default().split(|&byte| byte == b'\n') {
+            if parse(line).is_some_and(|line| !see(&line)) {
+                return Ok(());
+            }
+        }
+        buffer.copy_within(end + 1..filled, 0);
+        filled -= end + 1;
+    }
+}

@@ -1,0 +1,86 @@
+//! Looking at a kernel lock without taking it.
+
+use lock_core::fault::{Call, Fault, FaultKind};
+use lock_core::kind::Kind;
+use lock_core::os::{Access, Contents, Files, Node};
+use lock_core::owner::{Owner, Text};
+use lock_core::payload::message::{MESSAGE_MAX, parse_pid};
+use lock_core::scheme::kernel::{self, ByBoth, ByFlock, ByOfd, Probe};
+
+use crate::held;
+use crate::process;
+use crate::sys::Sys;
+
+/// Whether a lock is held, and by whom as far as can be told.
+#[derive(Clone, Debug, Eq, Hash, PartialEq)]
+#[non_exhaustive]
+// Without allocation the owner stays where it is, however large.
+#[allow(clippy::large_enum_variant)]
+pub enum Standing {
+    /// There is no such file.
+    Missing,
+    /// Nobody that can be seen from here holds it.
+    Free,
+    /// Somebody does.
+    Held(Owner),
+}
+
+/// Looks at the lock without taking it, not for an instant.
+///
+/// Record locks are seen exactly, on NFS too; an flock only if `/proc/locks` shows it, which leaves
+/// out other hosts and pid namespaces that cannot be seen into. The owner of a [`Kind::File`] lock
+/// is who its file names, else the process that the kernel names.
+pub fn look(sys: &Sys<'_>, kind: Kind) -> Result<Standing, Fault> {
+    if held::by_process(sys).is_some() {
+        // Opening and closing the file to ask the kernel would drop our own lock.
+        return Ok(Standing::Held(Owner::from_pid(process::id())));
+    }
+    let probe = match kind {
+        Kind::File => kernel::probe::<ByBoth, _>(sys),
+        Kind::Flock => kernel::probe::<ByFlock, _>(sys),
+        // This way of asking sees the locks of both owners.
+        Kind::Lockf | Kind::Ofd => kernel::probe::<ByOfd, _>(sys),
+        _ => {
+            let kind = FaultKind::Unsupported;
+            Err(Fault { call: Call::Open, node: Node::Lock, kind, errno: 0 })
+        }
+    };
+    Ok(match probe? {
+        Probe::Missing => Standing::Missing,
+        Probe::Free => Standing::Free,
+        Probe::Held(blocker) => {
+            let signed = if kind == Kind::File { signature(sys) } else { None };
+            let kernel_pid = blocker.pid.map_or_else(Owner::default, Owner::from_pid).pid;
+            let mut owner = signed.unwrap_or_default();
+            owner.pid = owner.pid.or(kernel_pid);
+            Standing::Held(owner)
+        }
+    })
+}
+
+/// What the lock file says of its holder, present or past: Jane Street's `get_pid`, and the text.
+///
+/// `None` if there is no such file, if it cannot be read, or if it is longer than any message.
+pub fn signature(sys: &Sys<'_>) -> Option<Owner> {
+    if held::by_process(sys).is_some() {
+        return None;
+    }
+    let file = sys.open(Node::Lock, Access::Read).ok()?;
+    let mut buffer = [0; MESSAGE_MAX + 2];
+    let mut len = 0;
+    // A regular file gives all it has at once, but a signal can cut that short.
+    while let Some(space) = buffer.get_mut(len..).filter(|space| !space.is_empty()) {
+        match sys.pread(&file, space, len as u64) {
+            Ok(0) => {
+                let bytes = buffer.get(..len)?;
+                let message = bytes.strip_suffix(b"\n").unwrap_or(bytes);
+                let message = Text::try_from(message).ok();
+                return Some(Owner { pid: parse_pid(bytes), message, ..Owner::default() });
+            }
+            Ok(read) => len += read,
+            Err(fault) if fault.kind == FaultKind::Interrupted => {}
+            Err(_) => return None,
+        }
+    }
+    None
+}

@@ -1,0 +1,108 @@
+//! Facts about processes, from `/proc` and `uname`, without allocation.
+//!
+//! All of them can change or vanish between two calls, and another user's may be hidden: what
+//! cannot be read is absent, never guessed.
+
+use core::fmt::Write;
+
+use arrayvec::{ArrayString, ArrayVec};
+use lock_core::owner::{Host, Owner, Pid, StartTime};
+use rustix::fs::{CWD, Mode, OFlags, openat};
+use rustix::io::Errno;
+use rustix::path::Arg;
+
+/// The longest command name the kernel keeps, in bytes: `TASK_COMM_LEN` less its end.
+pub const COMMAND_MAX: usize = 15;
+
+/// A process's command name, as `ps -o comm` shows it.
+pub type Command = ArrayVec<u8, COMMAND_MAX>;
+
+/// The calling process's id.
+///
+/// ```
+/// assert_eq!(lock_rustix::process::id(), std::process::id());
+/// ```
+pub fn id() -> u32 {
+    rustix::process::getpid().as_raw_nonzero().get().unsigned_abs()
+}
+
+/// The host's name, as `uname(2)` gives it.
+pub fn host() -> Host {
+    let name = rustix::system::uname();
+    Host::try_from(name.nodename().to_bytes()).unwrap_or_default()
+}
+
+/// Whether a process of this pid exists, as far as this pid namespace and this user can see. A
+/// process of another user exists too: the kernel answers `EPERM`, and that means alive.
+pub fn exists(pid: Pid) -> bool {
+    let raw = i32::try_from(pid.get()).ok().and_then(rustix::process::Pid::from_raw);
+    raw.is_some_and(|pid| rustix::process::test_kill_process(pid) != Err(Errno::SRCH))
+}
+
+/// The process's command name, if it can be read.
+///
+/// ```
+/// use lock_core::owner::Pid;
+///
+/// let pid = Pid::new(u64::from(std::process::id())).unwrap();
+/// assert!(lock_rustix::process::command(pid).is_some());
+/// ```
+pub fn command(pid: Pid) -> Option<Command> {
+    let mut buffer = [0; COMMAND_MAX + 1];
+    let text = read_fact(pid, "comm", &mut buffer)?;
+    Command::try_from(text.strip_suffix(b"\n").unwrap_or(text)).ok()
+}
+
+/// When the process started: clock ticks since boot.
+pub fn start_time(pid: Pid) -> Option<StartTime> {
+    // Enough for the 22 fields before it, the longest name and the largest numbers.
+    let mut buffer = [0; 512];
+    let stat = read_fact(pid, "stat", &mut buffer)?;
+    parse_start_time(stat)
+}
+
+/// The calling process as it signs what it holds: its pid and host.
+pub fn myself() -> Owner {
+    Owner { host: Some(host()), ..Owner::from_pid(id()) }
+}
+
+/// Field 22 of `/proc/PID/stat`. The second field is the command's name in parentheses and can
+/// contain anything, so fields are counted from its last parenthesis.
+fn parse_start_time(stat: &[u8]) -> Option<StartTime> {
+    let name_end = stat.iter().rposition(|&byte| byte == b')')?;
+    let after_name = stat.get(name_end.checked_add(1)?..)?;
+    let field = after_name.split(|&byte| byte == b' ').filter(|word| !word.is_empty()).nth(19)?;
+    let digits = core::str::from_utf8(field).ok()?;
+    digits.parse().ok().map(StartTime)
+}
+
+/// Reads `/proc/PID/NAME` with one read: the kernel makes such a file up on the spot.
+fn read_fact<'b>(pid: Pid, name: &str, buffer: &'b mut [u8]) -> Option<&'b [u8]> {
+    let mut path = ArrayString::<40>::new();
+    write!(path, "/proc/{pid}/{name}").ok()?;
+    let flags = OFlags::RDONLY | OFlags::CLOEXEC;
+    let file = path.as_str().into_with_c_str(|path| openat(CWD, path, flags, Mode::empty()));
+    let len = rustix::io::read(file.ok()?, &mut *buffer).ok()?;
+    buffer.get(..len)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn start_time_is_counted_from_the_last_parenthesis() {
+        let stat = b"12 (a) R 1 (b) S 1 12 12 0 -1 4194560 1 2 3 4 5 6 7 8 20 0 1 0 987654 9 10";
+        assert_eq!(parse_start_time(stat), Some(StartTime(987_654)));
+        assert_eq!(parse_start_time(b"12 (a) S 1 2"), None);
+        assert_eq!(parse_start_time(b""), None);
+    }
+
+    #[test]
+    fn knows_itself() {
+        let pid = Pid::new(u64::from(id())).unwrap();
+        assert!(exists(pid));
+        assert!(start_time(pid).is_some());
+        assert!(!exists(Pid::new(u64::MAX).unwrap()));
+    }
+}

@@ -1,0 +1,54 @@
+//! Waiting in the kernel's own queue for a kernel lock: no polling, woken by release or death.
+
+use lock_core::fault::{Call, Fault};
+use lock_core::os::{Files, Mode, Node};
+use lock_core::scheme::kernel::{ByBoth, ByFlock, ByOfd, ByPosix, Convention};
+use rustix::fd::OwnedFd;
+use rustix::fs::{FlockOperation, flock};
+
+use crate::fault::fault;
+use crate::fcntl::{self, RecordOwner};
+use crate::sys::Sys;
+
+/// A [`Convention`] that can wait for its lock.
+pub trait Queued<O: Files>: Convention<O> {
+    /// Waits for the lock and takes it. Fails with
+    /// [`Interrupted`](lock_core::fault::FaultKind::Interrupted) when a signal is handled
+    /// meanwhile, holding nothing new.
+    fn wait(file: &O::File, mode: Mode) -> Result<(), Fault>;
+}
+
+impl Queued<Sys<'_>> for ByFlock {
+    fn wait(file: &OwnedFd, mode: Mode) -> Result<(), Fault> {
+        let operation = match mode {
+            Mode::Shared => FlockOperation::LockShared,
+            Mode::Exclusive => FlockOperation::LockExclusive,
+        };
+        flock(file, operation).map_err(|errno| fault(Call::Flock, Node::Lock, errno))
+    }
+}
+
+impl Queued<Sys<'_>> for ByPosix {
+    fn wait(file: &OwnedFd, mode: Mode) -> Result<(), Fault> {
+        fcntl::setlkw(file, RecordOwner::Process, mode)
+            .map_err(|errno| fault(Call::Fcntl, Node::Lock, errno))
+    }
+}
+
+impl Queued<Sys<'_>> for ByOfd {
+    fn wait(file: &OwnedFd, mode: Mode) -> Result<(), Fault> {
+        fcntl::setlkw(file, RecordOwner::OpenFile, mode)
+            .map_err(|errno| fault(Call::Fcntl, Node::Lock, errno))
+    }
+}
+
+impl Queued<Sys<'_>> for ByBoth {
+    /// Holds the flock while it waits for the record lock: whoever takes them in the same order
+    /// cannot wait for us in turn.
+    fn wait(file: &OwnedFd, mode: Mode) -> Result<(), Fault> {
+        <ByFlock as Queued<Sys<'_>>>::wait(file, mode)?;
+        <ByOfd as Queued<Sys<'_>>>::wait(file, mode).inspect_err(|_| {
+            let _ = flock(file, FlockOperation::Unlock);
+        })
+    }
+}

@@ -1,0 +1,193 @@
+//! The traits of [`lock_core::os`] on Linux: one system call per method.
+
+use lock_core::fault::{Call, Fault, FaultKind};
+use lock_core::os::{
+    Access, Blocker, Contents, FileType, Files, Flock, Inode, LockTable, Mode, Names, Node,
+    OfdLocks, PosixLocks, Stat,
+};
+use rustix::fd::OwnedFd;
+use rustix::fs::{self, AtFlags, FlockOperation, OFlags, RawMode};
+use rustix::io::Errno;
+
+use crate::fault::fault;
+use crate::fcntl::{self, RecordOwner};
+use crate::place::Place;
+
+/// Mode of a new lock file, before the umask: never writable for the world.
+pub const LOCK_FILE_MODE: RawMode = 0o664;
+
+/// The operating system, seen from one lock's place.
+///
+/// ```
+/// use lock_core::os::Mode;
+/// use lock_core::scheme::kernel::{ByFlock, try_lock};
+/// use lock_rustix::{place::Place, sys::Sys};
+///
+/// let path = c"/tmp/lock-rustix-doc-sys";
+/// let locked = try_lock::<ByFlock, _>(&Sys::new(Place::path(path)), Mode::Exclusive).unwrap();
+/// assert_eq!(locked.mode(), Mode::Exclusive);
+/// # std::fs::remove_file("/tmp/lock-rustix-doc-sys").unwrap();
+/// ```
+#[derive(Clone, Copy, Debug)]
+pub struct Sys<'a> {
+    place: Place<'a>,
+    mode: RawMode,
+}
+
+impl<'a> Sys<'a> {
+    /// The system around `place`; new files get [`LOCK_FILE_MODE`].
+    pub fn new(place: Place<'a>) -> Sys<'a> {
+        Sys { place, mode: LOCK_FILE_MODE }
+    }
+
+    /// Makes new files with these permissions, less the umask.
+    #[must_use]
+    pub fn with_mode(self, mode: RawMode) -> Sys<'a> {
+        Sys { mode, ..self }
+    }
+
+    /// Where the lock is.
+    pub fn place(&self) -> Place<'a> {
+        self.place
+    }
+
+    fn openat(&self, node: Node, access: Access, create: OFlags) -> Result<OwnedFd, Fault> {
+        let access = match access {
+            Access::Read => OFlags::RDONLY,
+            Access::ReadWrite => OFlags::RDWR,
+        };
+        let follow = if self.place.follows() { OFlags::empty() } else { OFlags::NOFOLLOW };
+        // Not blocking: else opening a FIFO that somebody planted here would wait for a writer.
+        let flags = access | create | follow | OFlags::CLOEXEC | OFlags::NOCTTY | OFlags::NONBLOCK;
+        let name = self.name(Call::Open, node)?;
+        fs::openat(self.place.dir(), name, flags, self.mode.into())
+            .map_err(|errno| open_fault(node, errno))
+    }
+
+    fn name(&self, call: Call, node: Node) -> Result<&'a core::ffi::CStr, Fault> {
+        self.place.name(node).ok_or(Fault { call, node, kind: FaultKind::Unsupported, errno: 0 })
+    }
+}
+
+/// A busy answer from `open(2)` is about a lease or a mount, never about the lock.
+fn open_fault(node: Node, errno: Errno) -> Fault {
+    let fault = fault(Call::Open, node, errno);
+    match fault.kind {
+        FaultKind::WouldBlock => Fault { kind: FaultKind::Other, ..fault },
+        _ => fault,
+    }
+}
+
+impl Files for Sys<'_> {
+    type File = OwnedFd;
+
+    fn open(&self, node: Node, access: Access) -> Result<OwnedFd, Fault> {
+        self.openat(node, access, OFlags::empty())
+    }
+
+    fn open_or_create(&self, node: Node, access: Access) -> Result<OwnedFd, Fault> {
+        self.openat(node, access, OFlags::CREATE)
+    }
+
+    fn fstat(&self, file: &OwnedFd) -> Result<Stat, Fault> {
+        fs::fstat(file)
+            .map(|stat| facts(&stat))
+            .map_err(|errno| fault(Call::Fstat, Node::Lock, errno))
+    }
+
+    fn stat(&self, node: Node) -> Result<Stat, Fault> {
+        let flags = if self.place.follows() { AtFlags::empty() } else { AtFlags::SYMLINK_NOFOLLOW };
+        fs::statat(self.place.dir(), self.name(Call::Stat, node)?, flags)
+            .map(|stat| facts(&stat))
+            .map_err(|errno| fault(Call::Stat, node, errno))
+    }
+}
+
+/// The parts of `struct stat` that schemes use. Its fields differ in width between architectures.
+#[allow(clippy::unnecessary_cast, clippy::useless_conversion, clippy::cast_sign_loss)]
+fn facts(stat: &fs::Stat) -> Stat {
+    let file_type = match fs::FileType::from_raw_mode(stat.st_mode) {
+        fs::FileType::RegularFile => FileType::Regular,
+        fs::FileType::Directory => FileType::Directory,
+        fs::FileType::Symlink => FileType::Symlink,
+        _ => FileType::Special,
+    };
+    let inode = Inode { dev: stat.st_dev as u64, ino: stat.st_ino as u64 };
+    Stat { inode, file_type, len: stat.st_size as u64 }
+}
+
+impl Contents for Sys<'_> {
+    fn pread(&self, file: &OwnedFd, buffer: &mut [u8], offset: u64) -> Result<usize, Fault> {
+        rustix::io::pread(file, buffer, offset)
+            .map_err(|errno| fault(Call::Pread, Node::Lock, errno))
+    }
+
+    fn pwrite(&self, file: &OwnedFd, bytes: &[u8], offset: u64) -> Result<usize, Fault> {
+        rustix::io::pwrite(file, bytes, offset)
+            .map_err(|errno| fault(Call::Pwrite, Node::Lock, errno))
+    }
+
+    fn ftruncate(&self, file: &OwnedFd, len: u64) -> Result<(), Fault> {
+        fs::ftruncate(file, len).map_err(|errno| fault(Call::Ftruncate, Node::Lock, errno))
+    }
+}
+
+impl Names for Sys<'_> {
+    fn unlink(&self, node: Node) -> Result<(), Fault> {
+        fs::unlinkat(self.place.dir(), self.name(Call::Unlink, node)?, AtFlags::empty())
+            .map_err(|errno| fault(Call::Unlink, node, errno))
+    }
+}
+
+impl Flock for Sys<'_> {
+    fn flock(&self, file: &OwnedFd, mode: Mode) -> Result<(), Fault> {
+        let operation = match mode {
+            Mode::Shared => FlockOperation::NonBlockingLockShared,
+            Mode::Exclusive => FlockOperation::NonBlockingLockExclusive,
+        };
+        fs::flock(file, operation).map_err(|errno| fault(Call::Flock, Node::Lock, errno))
+    }
+
+    fn flock_un(&self, file: &OwnedFd) -> Result<(), Fault> {
+        fs::flock(file, FlockOperation::Unlock)
+            .map_err(|errno| fault(Call::Flock, Node::Lock, errno))
+    }
+}
+
+impl PosixLocks for Sys<'_> {
+    fn setlk(&self, file: &OwnedFd, mode: Mode) -> Result<(), Fault> {
+        fcntl::setlk(file, RecordOwner::Process, mode).map_err(fcntl_fault)
+    }
+
+    fn setlk_un(&self, file: &OwnedFd) -> Result<(), Fault> {
+        fcntl::unlock(file, RecordOwner::Process).map_err(fcntl_fault)
+    }
+
+    fn getlk(&self, file: &OwnedFd, mode: Mode) -> Result<Option<Blocker>, Fault> {
+        fcntl::getlk(file, RecordOwner::Process, mode).map_err(fcntl_fault)
+    }
+}
+
+impl OfdLocks for Sys<'_> {
+    fn ofd_setlk(&self, file: &OwnedFd, mode: Mode) -> Result<(), Fault> {
+        fcntl::setlk(file, RecordOwner::OpenFile, mode).map_err(fcntl_fault)
+    }
+
+    fn ofd_setlk_un(&self, file: &OwnedFd) -> Result<(), Fault> {
+        fcntl::unlock(file, RecordOwner::OpenFile).map_err(fcntl_fault)
+    }
+
+    fn ofd_getlk(&self, file: &OwnedFd, mode: Mode) -> Result<Option<Blocker>, Fault> {
+        fcntl::getlk(file, RecordOwner::OpenFile, mode).map_err(fcntl_fault)
+    }
+}
+
+fn fcntl_fault(errno: Errno) -> Fault {
+    fault(Call::Fcntl, Node::Lock, errno)
+}
+
+impl LockTable for Sys<'_> {
+    fn flock_listed(&self, file: &OwnedFd, inode: Inode) -> Result<Option<Blocker>, Fault> {
+        crate::lock_table::find_flock(file, inode)
+    }
+}
