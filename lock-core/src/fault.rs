@@ -40,14 +40,26 @@ pub enum Call {
     Fstat,
     /// `ftruncate(2)`.
     Ftruncate,
+    /// `link(2)`.
+    Link,
+    /// `mkdir(2)`.
+    Mkdir,
     /// `open(2)`.
     Open,
     /// `pread(2)`.
     Pread,
     /// `pwrite(2)`.
     Pwrite,
+    /// `readlink(2)`.
+    Readlink,
+    /// `rename(2)`, `renameat2(2)`.
+    Rename,
+    /// `rmdir(2)`.
+    Rmdir,
     /// `stat(2)` or `lstat(2)` of a name.
     Stat,
+    /// `symlink(2)`.
+    Symlink,
     /// `unlink(2)`.
     Unlink,
 }
@@ -59,6 +71,8 @@ pub enum FaultKind {
     /// `EBADF`: no descriptor, or not open for what was asked (NFS wants write access for an
     /// exclusive flock).
     BadDescriptor,
+    /// `EXDEV`: the two names are on different mounts.
+    CrossDevice,
     /// `EDEADLK`: the kernel saw, or guessed, a cycle of waiting POSIX locks.
     Deadlock,
     /// `EACCES`, `EPERM`.
@@ -81,6 +95,8 @@ pub enum FaultKind {
     NoSpace,
     /// `ENOTDIR`.
     NotDirectory,
+    /// `ENOTEMPTY`.
+    NotEmpty,
     /// Neither a regular file nor what the kind allows: a FIFO, a device, a socket.
     NotRegular,
     /// `EDQUOT`.
@@ -95,8 +111,10 @@ pub enum FaultKind {
     Symlink,
     /// This process holds as many locks as it has room to remember.
     TableFull,
-    /// The message does not fit a lock file.
+    /// The message does not fit a lock file, or a lock file is longer than any message.
     TooLong,
+    /// `EMLINK`.
+    TooManyLinks,
     /// `EMFILE`, `ENFILE`.
     TooManyFiles,
     /// `EOPNOTSUPP`, `ENOSYS`, `EINVAL`: not with this file system or kernel.
@@ -115,10 +133,16 @@ impl Call {
             Call::Flock => "flock",
             Call::Fstat => "fstat",
             Call::Ftruncate => "ftruncate",
+            Call::Link => "link",
+            Call::Mkdir => "mkdir",
             Call::Open => "open",
             Call::Pread => "read",
             Call::Pwrite => "write",
+            Call::Readlink => "readlink",
+            Call::Rename => "rename",
+            Call::Rmdir => "rmdir",
             Call::Stat => "stat",
+            Call::Symlink => "symlink",
             Call::Unlink => "unlink",
         }
     }
@@ -129,6 +153,7 @@ impl FaultKind {
     pub const fn reason(self) -> &'static str {
         match self {
             FaultKind::BadDescriptor => "bad file descriptor",
+            FaultKind::CrossDevice => "names on different mounts",
             FaultKind::Deadlock => "deadlock avoided by the kernel",
             FaultKind::Denied => "permission denied",
             FaultKind::Exists => "already exists",
@@ -140,6 +165,7 @@ impl FaultKind {
             FaultKind::NoLocks => "no locks available",
             FaultKind::NoSpace => "no space left on device",
             FaultKind::NotDirectory => "not a directory",
+            FaultKind::NotEmpty => "directory not empty",
             FaultKind::NotRegular => "not a regular file",
             FaultKind::Quota => "disk quota exceeded",
             FaultKind::ReadOnly => "read-only file system",
@@ -147,7 +173,8 @@ impl FaultKind {
             FaultKind::StaleHandle => "stale file handle",
             FaultKind::Symlink => "is a symbolic link",
             FaultKind::TableFull => "too many locks held by this process",
-            FaultKind::TooLong => "message too long for a lock file",
+            FaultKind::TooLong => "too long for a lock file",
+            FaultKind::TooManyLinks => "too many links",
             FaultKind::TooManyFiles => "too many open files",
             FaultKind::Unsupported => "not supported here",
             FaultKind::WouldBlock => "held by another",

@@ -10,6 +10,7 @@
 //! and MUST report failure by [`FaultKind`](crate::fault::FaultKind), never by panic.
 
 use crate::fault::Fault;
+use crate::owner::{Pid, StartTime};
 
 /// A name that a scheme uses. Only the back end knows directory and path.
 #[derive(Clone, Copy, Debug, Eq, Hash, Ord, PartialEq, PartialOrd)]
@@ -19,6 +20,16 @@ pub enum Node {
     Lock,
     /// The system's list of kernel locks.
     LockTable,
+    /// A name beside the lock that no other attempt uses: it carries a nonce.
+    Private,
+    /// The name beside a hard-link lock where readers look: PATH for PATH`.nfs_lock`.
+    Companion,
+    /// The directory that the lock is in.
+    Directory,
+    /// A file beside the lock that breakers lock where directories cannot be locked.
+    Guard,
+    /// The symbolic link inside a lock directory that names the holder.
+    Owner,
 }
 
 impl Node {
@@ -27,6 +38,11 @@ impl Node {
         match self {
             Node::Lock => "the lock file",
             Node::LockTable => "the system's lock table",
+            Node::Private => "the private file",
+            Node::Companion => "the companion file",
+            Node::Directory => "the directory",
+            Node::Guard => "the guard file",
+            Node::Owner => "the owner link",
         }
     }
 }
@@ -80,6 +96,8 @@ pub struct Stat {
     pub file_type: FileType,
     /// Its size in bytes.
     pub len: u64,
+    /// When it was last modified, by the file system's clock: milliseconds since 1970.
+    pub modified_ms: i64,
 }
 
 /// A lock in the way of the one asked about.
@@ -121,6 +139,81 @@ pub trait Contents: Files {
 pub trait Names {
     /// `unlink(2)`.
     fn unlink(&self, node: Node) -> Result<(), Fault>;
+}
+
+/// Makes files that nobody else can have opened.
+pub trait CreateNew: Files {
+    /// `open(2)` with `O_CREAT` and `O_EXCL`, for reading and writing; close-on-exec.
+    fn create_new(&self, node: Node) -> Result<Self::File, Fault>;
+}
+
+/// Gives files further names, or other ones.
+pub trait Links {
+    /// `link(2)`: `to` must not exist. The one call that NFS makes atomic on every client; its
+    /// answer can get lost there, so that a link which was made is reported as
+    /// [`Exists`](crate::fault::FaultKind::Exists).
+    fn link(&self, from: Node, to: Node) -> Result<(), Fault>;
+    /// `rename(2)`: replaces a file at `to`.
+    fn rename(&self, from: Node, to: Node) -> Result<(), Fault>;
+    /// `renameat2(2)` with `RENAME_NOREPLACE`: `to` must not exist.
+    fn rename_noreplace(&self, from: Node, to: Node) -> Result<(), Fault>;
+    /// `renameat2(2)` with `RENAME_EXCHANGE`: both must exist.
+    fn rename_exchange(&self, one: Node, other: Node) -> Result<(), Fault>;
+}
+
+/// Makes files without a name, and names them when they are complete.
+pub trait Unnamed: Files {
+    /// `open(2)` of the lock's directory with `O_TMPFILE`.
+    fn open_unnamed(&self) -> Result<Self::File, Fault>;
+    /// `linkat(2)` of such a file: `to` must not exist.
+    fn link_unnamed(&self, file: &Self::File, to: Node) -> Result<(), Fault>;
+}
+
+/// Makes and reads symbolic links.
+pub trait Symlinks {
+    /// `symlink(2)`: `node` must not exist; it has its target from the first instant.
+    fn symlink(&self, target: &[u8], node: Node) -> Result<(), Fault>;
+    /// `readlink(2)`: how many bytes of the target are in `buffer`. A target that fills it may be
+    /// longer.
+    fn readlink(&self, node: Node, buffer: &mut [u8]) -> Result<usize, Fault>;
+}
+
+/// Makes and removes directories, and reaches into opened ones whatever they are called by then.
+pub trait Dirs: Files {
+    /// `mkdir(2)`.
+    fn mkdir(&self, node: Node) -> Result<(), Fault>;
+    /// `rmdir(2)`.
+    fn rmdir(&self, node: Node) -> Result<(), Fault>;
+    /// `open(2)` with `O_DIRECTORY`, for reading.
+    fn open_directory(&self, node: Node) -> Result<Self::File, Fault>;
+    /// `symlinkat(2)`: makes [`Node::Owner`] in an open directory.
+    fn symlink_in(&self, target: &[u8], directory: &Self::File) -> Result<(), Fault>;
+    /// `readlinkat(2)` of [`Node::Owner`] in an open directory, as [`Symlinks::readlink`].
+    fn readlink_in(&self, directory: &Self::File, buffer: &mut [u8]) -> Result<usize, Fault>;
+    /// `unlinkat(2)` of [`Node::Owner`] in an open directory.
+    fn unlink_in(&self, directory: &Self::File) -> Result<(), Fault>;
+}
+
+/// Knows processes.
+pub trait Processes {
+    /// What has become of the process with this pid, in the caller's pid namespace. Never guesses.
+    fn process(&self, pid: Pid) -> ProcessState;
+}
+
+/// See [`Processes::process`].
+#[derive(Clone, Copy, Debug, Eq, Hash, PartialEq)]
+pub enum ProcessState {
+    /// There is none.
+    Gone,
+    /// It has ended and waits to be reaped: it runs no code and holds no descriptor.
+    Zombie,
+    /// It runs.
+    Running {
+        /// When it started, in ticks since boot, if that can be seen.
+        start: Option<StartTime>,
+        /// The same by the wall clock, in microseconds since 1970: jumps with the clock.
+        started_at_us: Option<i64>,
+    },
 }
 
 /// `flock(2)`: a lock that belongs to the open file, shared with its duplicates.
