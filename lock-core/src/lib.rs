@@ -12,6 +12,7 @@
 //! | [`owner`] | who holds a lock |
 //! | [`payload`] | the bytes in lock files, one codec per format |
 //! | [`held`] | what this process holds already |
+//! | [`staleness`] | whether the holder of a lock in the way is gone |
 //! | [`kind`] | the table of lock kinds and their names |
 //!
 //! What it does not do: wait (the faces drive attempts), open paths (a back end does), or decide
@@ -41,3 +42,4 @@ pub mod os;
 pub mod owner;
 pub mod payload;
 pub mod scheme;
+pub mod staleness;

@@ -96,6 +96,8 @@ pub struct Stat {
     pub file_type: FileType,
     /// Its size in bytes.
     pub len: u64,
+    /// How many names it has.
+    pub links: u64,
     /// When it was last modified, by the file system's clock: milliseconds since 1970.
     pub modified_ms: i64,
 }

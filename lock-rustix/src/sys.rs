@@ -116,7 +116,7 @@ fn facts(stat: &fs::Stat) -> Stat {
     // Far beyond any real date, and well within an i64.
     let modified_ms =
         (stat.st_mtime as i64).saturating_mul(1000) + stat.st_mtime_nsec as i64 / 1_000_000;
-    Stat { inode, file_type, len: stat.st_size as u64, modified_ms }
+    Stat { inode, file_type, len: stat.st_size as u64, links: stat.st_nlink as u64, modified_ms }
 }
 
 impl Contents for Sys<'_> {

@@ -3,5 +3,14 @@
 //! | module | a lock is | dies with its holder |
 //! |---|---|---|
 //! | [`kernel`] | a kernel lock on an open file | yes |
+//! | [`hardlink`] | a name for a complete file that its holder keeps flocked | shown by the flock |
+//! | [`symlink`] | a symbolic link that names its holder | shown by its process |
+//! | [`mkdir`] | a directory, with its holder named inside | shown by flock and process |
+//!
+//! [`breaking`] has what the latter three share: how a dead holder's lock is broken.
 
+pub mod breaking;
+pub mod hardlink;
 pub mod kernel;
+pub mod mkdir;
+pub mod symlink;

@@ -1,0 +1,181 @@
+//! How the lock of a dead holder is broken: exclude, judge, verify, act, in this order.
+//!
+//! The order is in the types. Only [`exclude`] makes an [`Excluded`], only [`judge`] turns one
+//! into a [`ProvenDead`], only [`verify`] makes a [`Breakable`] of that, and only a `Breakable` is
+//! taken over. Any other order lets two processes hold the lock: judged before the others are
+//! excluded, the lock may be broken twice; verified before it is judged, the name may be given to
+//! a new holder's file while the old one's death is found out.
+
+use crate::fault::{Fault, FaultKind};
+use crate::os::{Files, Flock, Mode, Node, Processes};
+use crate::owner::Pid;
+use crate::staleness::{
+    self, Claim, Evidence, Observer, Policy, Stale, Unknown, Verdict, pid_is_comparable,
+};
+
+/// By which rule a lock in the way is judged.
+#[derive(Clone, Copy, Debug, Eq, Hash, PartialEq)]
+pub enum Rule {
+    /// [`staleness::strict`]: proof only.
+    Strict(Policy),
+    /// [`staleness::jane_street`].
+    JaneStreet,
+    /// [`staleness::strict`] first, then [`staleness::pidfile`].
+    Pidfile {
+        /// Age in milliseconds beyond which a lock without a living holder is stale; 0: never.
+        stale_age_ms: u64,
+        /// How many times that a living holder is given.
+        live_factor: u64,
+    },
+    /// [`staleness::by_age`]: too old is stale, whoever holds it.
+    Age {
+        /// That age in milliseconds; 0: never.
+        stale_age_ms: u64,
+    },
+}
+
+/// What an attempt is told: who asks, what it writes, and how it judges others.
+#[derive(Clone, Copy, Debug)]
+pub struct Terms<'a> {
+    /// The bytes that name the caller in the lock.
+    pub payload: &'a [u8],
+    /// Reads such bytes; `None` if they are no payload of this convention.
+    pub decode: fn(&[u8]) -> Option<Claim>,
+    /// The caller, to compare holders with.
+    pub observer: &'a Observer,
+    /// How others are judged.
+    pub rule: Rule,
+    /// Whether the lock's file system belongs to this kernel alone.
+    pub local: bool,
+}
+
+/// Why an attempt at an existence lock did not lock.
+#[derive(Clone, Copy, Debug, Eq, Hash, PartialEq)]
+pub enum TryLockError<F> {
+    /// Somebody holds it, or cannot be shown not to.
+    Held {
+        /// The lock's own file, where its holder keeps it flocked: whoever gets its flock knows
+        /// that the holder is gone.
+        queue: Option<F>,
+        /// What was found out; `None` where the flock alone said that the holder lives.
+        verdict: Option<Verdict>,
+    },
+    /// The world changed meanwhile, or a signal came: start over.
+    Again,
+    /// Trying again will not help.
+    Fault(Fault),
+}
+
+impl<F> From<Fault> for TryLockError<F> {
+    fn from(fault: Fault) -> Self {
+        match fault.kind {
+            FaultKind::Interrupted | FaultKind::StaleHandle => TryLockError::Again,
+            _ => TryLockError::Fault(fault),
+        }
+    }
+}
+
+/// Nobody else can be breaking this lock: `F`, kept open here, is flocked.
+#[derive(Debug)]
+pub struct Excluded<F>(F);
+
+/// The holder of this lock is gone.
+#[derive(Debug)]
+pub struct ProvenDead<F>(F, Stale);
+
+/// The name still means the dead holder's lock, and no other breaker may change that.
+#[must_use = "hold it until the lock is taken over"]
+#[derive(Debug)]
+pub struct Breakable<F>(F, Stale);
+
+impl<F> Breakable<F> {
+    /// What is flocked meanwhile.
+    pub fn file(&self) -> &F {
+        &self.0
+    }
+
+    /// Why the lock may be broken.
+    pub fn why(&self) -> Stale {
+        self.1
+    }
+}
+
+/// Shuts out other breakers by the flock of the lock's own inode, or of its directory.
+pub fn exclude<O: Flock>(
+    os: &O,
+    file: O::File,
+) -> Result<Excluded<O::File>, TryLockError<O::File>> {
+    match os.flock(&file, Mode::Exclusive) {
+        Ok(()) => Ok(Excluded(file)),
+        Err(fault) if fault.kind == FaultKind::WouldBlock => {
+            Err(TryLockError::Held { queue: Some(file), verdict: None })
+        }
+        Err(fault) => Err(fault.into()),
+    }
+}
+
+/// Finds out, with the other breakers shut out, whether the holder is gone.
+pub fn judge<F>(
+    Excluded(file): Excluded<F>,
+    verdict: impl FnOnce(&F) -> Result<Verdict, TryLockError<F>>,
+) -> Result<ProvenDead<F>, TryLockError<F>> {
+    match verdict(&file)? {
+        Verdict::Stale(why) => Ok(ProvenDead(file, why)),
+        verdict => Err(TryLockError::Held { queue: None, verdict: Some(verdict) }),
+    }
+}
+
+/// Makes sure, after the judgement, that the name still means what was judged.
+pub fn verify<F>(
+    ProvenDead(file, why): ProvenDead<F>,
+    still_named: impl FnOnce(&F) -> Result<bool, Fault>,
+) -> Result<Breakable<F>, TryLockError<F>> {
+    if still_named(&file)? { Ok(Breakable(file, why)) } else { Err(TryLockError::Again) }
+}
+
+/// Whether the lock's name means this open file. Compared while it is open: a closed file's inode
+/// number may be another file's by now.
+pub fn names<O: Files>(os: &O, file: &O::File) -> Result<bool, Fault> {
+    let inode = os.fstat(file)?.inode;
+    match os.stat(Node::Lock) {
+        Ok(named) => Ok(named.inode == inode),
+        Err(fault) if fault.kind == FaultKind::Missing => Ok(false),
+        Err(fault) => Err(fault),
+    }
+}
+
+/// Gathers the evidence about a claim and applies the rule.
+pub fn verdict(
+    os: &impl Processes,
+    terms: &Terms<'_>,
+    claim: Option<&Claim>,
+    age_ms: i64,
+    flock_obtained: bool,
+) -> Verdict {
+    let unreadable = Claim::default();
+    let process = claim
+        .filter(|claim| pid_is_comparable(claim, terms.observer))
+        .and_then(|claim| claim.owner.pid)
+        .map(|pid: Pid| os.process(pid));
+    let evidence = Evidence { process, flock_obtained, local: terms.local, age_ms };
+    let strict = |policy| match claim {
+        Some(claim) => staleness::strict(claim, terms.observer, &evidence, policy),
+        None => Verdict::Unknown(Unknown::Unreadable),
+    };
+    match terms.rule {
+        Rule::Strict(policy) => strict(policy),
+        Rule::JaneStreet => match claim {
+            Some(claim) => staleness::jane_street(claim, terms.observer, &evidence),
+            None => Verdict::Unknown(Unknown::Unreadable),
+        },
+        Rule::Pidfile { stale_age_ms, live_factor } => {
+            let proof = strict(Policy::default());
+            if let Verdict::Stale(_) = proof {
+                return proof;
+            }
+            let claim = claim.unwrap_or(&unreadable);
+            staleness::pidfile(claim, terms.observer, &evidence, stale_age_ms, live_factor)
+        }
+        Rule::Age { stale_age_ms } => staleness::by_age(&evidence, stale_age_ms),
+    }
+}

@@ -1,0 +1,274 @@
+//! A lock is a name for a complete, private file that its holder keeps flocked.
+//!
+//! The file is written and flocked before it gets the lock's name, so the lock is signed from its
+//! first instant, and whoever gets the flock of the lock's inode knows that its holder is gone:
+//! the kernel said so, whatever pids and namespaces say. Breakers need that same flock.
+//!
+//! ```text
+//!  private file: create ─► flock ─► write
+//!    │
+//!    ▼                       exists
+//!  give it the lock's name ─────────► open the lock's file ─► its flock
+//!    │ done                             │ gone: Again            │ taken: Held
+//!    ▼                                  ▼                        ▼
+//!  Locked ◄─ take the name over ◄─ verify ◄─ dead ◄──────── judge ─► lives, or unknown: Held
+//! ```
+//!
+//! Three ways to give the name: by `link` from a named private file whose second name then becomes
+//! the companion that readers know ([`try_lock_linked`], Jane Street's layout); by `rename` that
+//! replaces nothing ([`try_lock_named`]); from a file without any name ([`try_lock_unnamed`], which
+//! leaves nothing behind wherever it is killed).
+//!
+//! What it does not protect from: participants that remove the name without these rules.
+
+use crate::fault::{Call, Fault, FaultKind};
+use crate::os::{
+    Access, Contents, CreateNew, Files, Flock, Links, Mode, Names, Node, Processes, Unnamed,
+};
+use crate::scheme::breaking::{
+    self, Breakable, Terms, TryLockError, exclude, judge, verdict, verify,
+};
+use crate::staleness::Verdict;
+
+/// The longest payload that is understood, in bytes.
+pub const PAYLOAD_MAX: usize = 2048;
+
+/// What every way of taking the lock calls.
+pub trait Calls: Contents + Flock + Names + Processes {}
+impl<O: Contents + Flock + Names + Processes> Calls for O {}
+
+/// Proof of holding the lock: the flocked file that its name means. To be given to [`unlock`];
+/// dropping it closes the file, which lets others find the lock stale.
+#[must_use = "give it to `unlock`"]
+#[derive(Debug)]
+pub struct Locked<F> {
+    file: F,
+    /// Whether the companion is our file's second name.
+    companion: bool,
+}
+
+/// How a release ended.
+#[derive(Clone, Copy, Debug, Eq, Hash, PartialEq)]
+pub enum Unlocked {
+    /// The lock was ours until now.
+    Released,
+    /// Somebody had removed or replaced it; what stands there now was left alone.
+    WasBroken,
+}
+
+impl<F> Locked<F> {
+    /// The lock's file.
+    pub fn file(&self) -> &F {
+        &self.file
+    }
+}
+
+/// Takes the lock in the layout of `Lock_file_blocking.Nfs`: the file has the lock's name and the
+/// companion's.
+pub fn try_lock_linked<O: Calls + CreateNew + Links>(
+    os: &O,
+    terms: &Terms<'_>,
+) -> Result<Locked<O::File>, TryLockError<O::File>> {
+    let file = private(os, terms)?;
+    let held = match os.link(Node::Private, Node::Lock) {
+        Ok(()) => Ok(true),
+        Err(fault) => contend(os, terms, &file, fault).and_then(|breakable| {
+            let Some(breakable) = breakable else { return Ok(true) };
+            // The stale companion goes first: a process of Jane Street's first version would link
+            // it to the lock's name.
+            unlink_if_there(os, Node::Companion)?;
+            take_over(os, breakable)?;
+            Ok(false)
+        }),
+    };
+    let private_left = held.inspect_err(|_| discard(os))?;
+    // The lock is ours. Readers' convenience must not cost it, so failures here end in a lock
+    // without companion.
+    let companion = if private_left {
+        os.rename(Node::Private, Node::Companion).inspect_err(|_| discard(os))
+    } else {
+        os.link(Node::Lock, Node::Companion)
+    };
+    Ok(Locked { file, companion: companion.is_ok() })
+}
+
+/// Takes the lock by giving a named private file its name.
+pub fn try_lock_named<O: Calls + CreateNew + Links>(
+    os: &O,
+    terms: &Terms<'_>,
+) -> Result<Locked<O::File>, TryLockError<O::File>> {
+    let file = private(os, terms)?;
+    let held = match os.rename_noreplace(Node::Private, Node::Lock) {
+        Ok(()) => Ok(()),
+        Err(fault) => contend(os, terms, &file, fault).and_then(|breakable| match breakable {
+            Some(breakable) => Ok(take_over(os, breakable)?),
+            None => Ok(()),
+        }),
+    };
+    held.inspect_err(|_| discard(os))?;
+    Ok(Locked { file, companion: false })
+}
+
+/// Takes the lock by naming a file that has no name yet. A dead holder's lock is removed, and the
+/// next try takes it: somebody else may come first.
+pub fn try_lock_unnamed<O: Calls + Unnamed>(
+    os: &O,
+    terms: &Terms<'_>,
+) -> Result<Locked<O::File>, TryLockError<O::File>> {
+    let file = os.open_unnamed()?;
+    os.flock(&file, Mode::Exclusive)?;
+    write_whole(os, &file, terms.payload)?;
+    if let Err(fault) = os.link_unnamed(&file, Node::Lock) {
+        if let Some(breakable) = contend(os, terms, &file, fault)? {
+            unlink_if_there(os, Node::Lock)?;
+            drop(breakable);
+            return Err(TryLockError::Again);
+        }
+    }
+    Ok(Locked { file, companion: false })
+}
+
+/// Whether the lock is still ours: its name means our file. Never becomes true again once false,
+/// because our open descriptor keeps the inode from being used anew.
+pub fn still_held<O: Files>(os: &O, locked: &Locked<O::File>) -> Result<bool, Fault> {
+    breaking::names(os, &locked.file)
+}
+
+/// Gives the lock back: the companion goes first, the lock's name next, the flock last. Closed
+/// before it is unlinked, a waiter could lock the file just before its name goes.
+///
+/// A lock that a person or a foreign program removed is not ours to remove again, in case another
+/// took its place: while our file has all its names, one call shows that this did not happen.
+///
+/// On a fault the lock is closed all the same, which lets others find it stale.
+pub fn unlock<O: Files + Names>(os: &O, locked: Locked<O::File>) -> Result<Unlocked, Fault> {
+    let names = if locked.companion { 2 } else { 1 };
+    if os.fstat(&locked.file)?.links != names && !still_held(os, &locked)? {
+        return Ok(Unlocked::WasBroken);
+    }
+    if locked.companion {
+        unlink_if_there(os, Node::Companion)?;
+    }
+    let there = unlink_if_there(os, Node::Lock)?;
+    drop(locked);
+    Ok(if there { Unlocked::Released } else { Unlocked::WasBroken })
+}
+
+/// Removes a private file that a killed process left; not one that is in use. Tells whether it
+/// did. Safe to race with everybody.
+pub fn sweep<O: Flock + Names>(os: &O) -> Result<bool, Fault> {
+    let file = match os.open(Node::Private, Access::ReadWrite) {
+        Ok(file) => file,
+        Err(fault) if fault.kind == FaultKind::Missing => return Ok(false),
+        Err(fault) => return Err(fault),
+    };
+    match os.flock(&file, Mode::Exclusive) {
+        Ok(()) => unlink_if_there(os, Node::Private),
+        Err(fault) if fault.kind == FaultKind::WouldBlock => Ok(false),
+        Err(fault) => Err(fault),
+    }
+}
+
+/// Makes the private file: flocked, then written.
+fn private<O: Calls + CreateNew>(
+    os: &O,
+    terms: &Terms<'_>,
+) -> Result<O::File, TryLockError<O::File>> {
+    let file = match os.create_new(Node::Private) {
+        Ok(file) => file,
+        // A leftover of a process that had our nonce: impossible but for a broken random source.
+        Err(fault) if fault.kind == FaultKind::Exists => {
+            return Err(TryLockError::Again);
+        }
+        Err(fault) => return Err(fault.into()),
+    };
+    let complete = match os.flock(&file, Mode::Exclusive) {
+        Ok(()) => write_whole(os, &file, terms.payload).map_err(TryLockError::from),
+        // A sweeper came between: it will remove the file.
+        Err(fault) if fault.kind == FaultKind::WouldBlock => Err(TryLockError::Again),
+        Err(fault) => Err(fault.into()),
+    };
+    match complete {
+        Ok(()) => Ok(file),
+        Err(error) => {
+            discard(os);
+            Err(error)
+        }
+    }
+}
+
+/// The name is taken, or the answer was lost: finds out by whom, and whether it may be broken.
+/// Nothing to break: the name means our own file.
+fn contend<O: Calls>(
+    os: &O,
+    terms: &Terms<'_>,
+    mine: &O::File,
+    fault: Fault,
+) -> Result<Option<Breakable<O::File>>, TryLockError<O::File>> {
+    if !matches!(fault.kind, FaultKind::Exists | FaultKind::Missing) {
+        return Err(fault.into());
+    }
+    let stat = os.fstat(mine)?;
+    match os.stat(Node::Lock) {
+        // The server did what it then denied having done.
+        Ok(named) if named.inode == stat.inode => return Ok(None),
+        Ok(_) => {}
+        Err(fault) if fault.kind == FaultKind::Missing => return Err(TryLockError::Again),
+        Err(fault) => return Err(fault.into()),
+    }
+    let file = match os.open(Node::Lock, Access::ReadWrite) {
+        Ok(file) => file,
+        Err(fault) if fault.kind == FaultKind::Missing => return Err(TryLockError::Again),
+        // Only NFS needs a writable descriptor for the flock.
+        Err(fault) if matches!(fault.kind, FaultKind::Denied | FaultKind::ReadOnly) => {
+            os.open(Node::Lock, Access::Read)?
+        }
+        Err(fault) => return Err(fault.into()),
+    };
+    // Our own file was written just now, by the clock that the lock's age is counted in.
+    let dead = judge(exclude(os, file)?, |file| read_verdict(os, terms, file, stat.modified_ms))?;
+    verify(dead, |file| breaking::names(os, file)).map(Some)
+}
+
+/// Reads who holds the lock and judges him. `now_ms` is the time by the file system's clock.
+fn read_verdict<O: Contents + Processes>(
+    os: &O,
+    terms: &Terms<'_>,
+    file: &O::File,
+    now_ms: i64,
+) -> Result<Verdict, TryLockError<O::File>> {
+    let mut buffer = [0; PAYLOAD_MAX];
+    let len = os.pread(file, &mut buffer, 0)?;
+    // A payload that fills the buffer may be longer: no part is taken for the whole.
+    let claim = buffer.get(..len).filter(|_| len < PAYLOAD_MAX).and_then(terms.decode);
+    let age_ms = now_ms.saturating_sub(os.fstat(file)?.modified_ms);
+    Ok(verdict(os, terms, claim.as_ref(), age_ms, true))
+}
+
+/// Puts our private file in the place of a dead holder's, which is never absent between.
+fn take_over<F>(os: &impl Links, breakable: Breakable<F>) -> Result<(), Fault> {
+    os.rename(Node::Private, Node::Lock)?;
+    drop(breakable);
+    Ok(())
+}
+
+fn write_whole<O: Contents>(os: &O, file: &O::File, payload: &[u8]) -> Result<(), Fault> {
+    let written = os.pwrite(file, payload, 0)?;
+    if written == payload.len() {
+        return Ok(());
+    }
+    Err(Fault { call: Call::Pwrite, node: Node::Private, kind: FaultKind::NoSpace, errno: 0 })
+}
+
+/// Removes the private name, if it is still there. Whatever fails here a sweep mends.
+fn discard(os: &impl Names) {
+    let _ = os.unlink(Node::Private);
+}
+
+fn unlink_if_there(os: &impl Names, node: Node) -> Result<bool, Fault> {
+    match os.unlink(node) {
+        Ok(()) => Ok(true),
+        Err(fault) if fault.kind == FaultKind::Missing => Ok(false),
+        Err(fault) => Err(fault),
+    }
+}

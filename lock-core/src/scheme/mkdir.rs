@@ -1,0 +1,199 @@
+//! A lock is a directory; inside it a symbolic link names the holder.
+//!
+//! The directory is made under a private name, flocked by its holder, signed, and then renamed to
+//! the lock's name where nothing is replaced. So it has an owner from the first instant, and
+//! whoever gets the flock of the directory knows that its holder is gone. The owner inside also
+//! keeps programs away that clean up with `rmdir`: it is not empty.
+//!
+//! ```text
+//!  mkdir private ─► open ─► flock ─► sign ─► rename to the lock's name ──► Locked
+//!                                              │ exists
+//!  exchange with ours ◄─ verify ◄─ dead ◄─ judge ◄─ flock ◄─ open
+//!   │                                        │ lives: Held │ taken: Held
+//!   └─► Locked; the dead one's directory is dismantled under the private name
+//! ```
+//!
+//! A directory without an owner inside is a [`plain`] lock, made by `mkdir` alone: it is held until
+//! its maker removes it, and never judged here.
+
+use crate::fault::{Call, Fault, FaultKind};
+use crate::os::{Dirs, Files, Flock, Links, Mode, Node, Processes};
+use crate::scheme::breaking::{self, Terms, TryLockError, exclude, judge, verdict, verify};
+use crate::scheme::hardlink::Unlocked;
+use crate::staleness::{Unknown, Verdict};
+
+/// The longest owner text that is understood, in bytes.
+pub const OWNER_MAX: usize = 1024;
+
+/// What taking the lock calls.
+pub trait Calls: Dirs + Flock + Links + Processes {}
+impl<O: Dirs + Flock + Links + Processes> Calls for O {}
+
+/// Proof of holding the lock: the flocked directory that its name means. To be given to
+/// [`unlock`].
+#[must_use = "give it to `unlock`"]
+#[derive(Debug)]
+pub struct Locked<F> {
+    directory: F,
+}
+
+/// Takes the lock, from a dead holder if need be.
+pub fn try_lock<O: Calls>(
+    os: &O,
+    terms: &Terms<'_>,
+) -> Result<Locked<O::File>, TryLockError<O::File>> {
+    match os.mkdir(Node::Private) {
+        Ok(()) => {}
+        // A leftover of a process that had our nonce: impossible but for a broken random source.
+        Err(fault) if fault.kind == FaultKind::Exists => return Err(TryLockError::Again),
+        Err(fault) => return Err(fault.into()),
+    }
+    let directory = match sign(os, terms) {
+        Ok(directory) => directory,
+        Err(error) => {
+            let _ = os.rmdir(Node::Private);
+            return Err(error);
+        }
+    };
+    let taken = match os.rename_noreplace(Node::Private, Node::Lock) {
+        Ok(()) => Ok(()),
+        Err(fault) if fault.kind == FaultKind::Exists => replace(os, terms, &directory),
+        Err(fault) => Err(fault.into()),
+    };
+    match taken {
+        Ok(()) => Ok(Locked { directory }),
+        Err(error) => {
+            // Whatever fails here a sweep mends.
+            let _ = os.unlink_in(&directory);
+            let _ = os.rmdir(Node::Private);
+            Err(error)
+        }
+    }
+}
+
+/// Whether the lock is still ours: its name means our directory.
+pub fn still_held<O: Files>(os: &O, locked: &Locked<O::File>) -> Result<bool, Fault> {
+    breaking::names(os, &locked.directory)
+}
+
+/// Gives the lock back: in one step, by renaming it to the private name, where it is dismantled.
+/// Removing owner and directory in place would leave an ownerless lock if we were killed between.
+pub fn unlock<O: Dirs + Links>(os: &O, locked: Locked<O::File>) -> Result<Unlocked, Fault> {
+    if !still_held(os, &locked)? {
+        return Ok(Unlocked::WasBroken);
+    }
+    match os.rename_noreplace(Node::Lock, Node::Private) {
+        Ok(()) => {}
+        Err(fault) if fault.kind == FaultKind::Missing => return Ok(Unlocked::WasBroken),
+        // What we took over could not be dismantled. It goes back to the name, stale as it was.
+        Err(fault) if fault.kind == FaultKind::Exists => {
+            os.rename_exchange(Node::Lock, Node::Private)?;
+        }
+        Err(fault) => return Err(fault),
+    }
+    let dismantled = os.unlink_in(&locked.directory).and_then(|()| os.rmdir(Node::Private));
+    drop(locked);
+    dismantled.map(|()| Unlocked::Released)
+}
+
+/// Removes a private directory that a killed process left; not one that is in use. Tells whether
+/// it did. Safe to race with everybody.
+pub fn sweep<O: Dirs + Flock>(os: &O) -> Result<bool, Fault> {
+    let directory = match os.open_directory(Node::Private) {
+        Ok(directory) => directory,
+        Err(fault) if fault.kind == FaultKind::Missing => return Ok(false),
+        Err(fault) => return Err(fault),
+    };
+    match os.flock(&directory, Mode::Exclusive) {
+        Ok(()) => {}
+        Err(fault) if fault.kind == FaultKind::WouldBlock => return Ok(false),
+        Err(fault) => return Err(fault),
+    }
+    match os.unlink_in(&directory) {
+        Err(fault) if fault.kind != FaultKind::Missing => return Err(fault),
+        _ => {}
+    }
+    match os.rmdir(Node::Private) {
+        Ok(()) => Ok(true),
+        Err(fault) if fault.kind == FaultKind::Missing => Ok(false),
+        Err(fault) => Err(fault),
+    }
+}
+
+/// Jane Street's `Mkdir`, and everybody's shell script: the bare directory.
+pub mod plain {
+    use super::{Dirs, Fault, Node};
+
+    /// Makes the directory, or fails with [`Exists`](crate::fault::FaultKind::Exists).
+    pub fn try_lock(os: &impl Dirs) -> Result<(), Fault> {
+        os.mkdir(Node::Lock)
+    }
+
+    /// Removes the directory.
+    pub fn unlock(os: &impl Dirs) -> Result<(), Fault> {
+        os.rmdir(Node::Lock)
+    }
+}
+
+/// Opens, flocks and signs the private directory.
+fn sign<O: Calls>(os: &O, terms: &Terms<'_>) -> Result<O::File, TryLockError<O::File>> {
+    let directory = os.open_directory(Node::Private).map_err(lost_to_a_sweeper)?;
+    match os.flock(&directory, Mode::Exclusive) {
+        Ok(()) => {}
+        Err(fault) if fault.kind == FaultKind::WouldBlock => return Err(TryLockError::Again),
+        Err(fault) => return Err(fault.into()),
+    }
+    os.symlink_in(terms.payload, &directory).map_err(lost_to_a_sweeper)?;
+    Ok(directory)
+}
+
+/// The name is taken: exchanges a dead holder's directory with ours, and dismantles it.
+fn replace<O: Calls>(
+    os: &O,
+    terms: &Terms<'_>,
+    mine: &O::File,
+) -> Result<(), TryLockError<O::File>> {
+    let found = match os.open_directory(Node::Lock) {
+        Ok(found) => found,
+        Err(fault) if fault.kind == FaultKind::Missing => return Err(TryLockError::Again),
+        Err(fault) => return Err(fault.into()),
+    };
+    if os.fstat(&found)?.inode == os.fstat(mine)?.inode {
+        // The server made the name ours and then denied it.
+        return Ok(());
+    }
+    let dead = judge(exclude(os, found)?, |found| read_verdict(os, terms, found))?;
+    let breakable = verify(dead, |found| breaking::names(os, found))?;
+    os.rename_exchange(Node::Private, Node::Lock)?;
+    // The lock is ours. What is left of the dead one's is under the private name now.
+    let _ = os.unlink_in(breakable.file());
+    let _ = os.rmdir(Node::Private);
+    Ok(())
+}
+
+/// Reads who holds the directory and judges him.
+fn read_verdict<O: Calls>(
+    os: &O,
+    terms: &Terms<'_>,
+    found: &O::File,
+) -> Result<Verdict, TryLockError<O::File>> {
+    let mut buffer = [0; OWNER_MAX];
+    let owner = match os.readlink_in(found, &mut buffer) {
+        Ok(len) => buffer.get(..len).unwrap_or_default(),
+        // Somebody's plain lock, or one that is being dismantled.
+        Err(fault) if fault.kind == FaultKind::Missing => {
+            return Ok(Verdict::Unknown(Unknown::Unreadable));
+        }
+        Err(fault) => return Err(fault.into()),
+    };
+    let claim = Some(owner).filter(|owner| owner.len() < OWNER_MAX).and_then(terms.decode);
+    Ok(verdict(os, terms, claim.as_ref(), 0, true))
+}
+
+/// A private directory that vanishes was taken for a leftover before it could be flocked.
+fn lost_to_a_sweeper<F>(fault: Fault) -> TryLockError<F> {
+    match (fault.kind, fault.call) {
+        (FaultKind::Missing, Call::Open | Call::Symlink) => TryLockError::Again,
+        _ => fault.into(),
+    }
+}

@@ -1,0 +1,143 @@
+//! A lock is a symbolic link whose target names its holder.
+//!
+//! The target is there from the first instant and cannot be changed, so the lock is never unsigned
+//! and two equal targets are one acquisition (ours end in a nonce). A symbolic link cannot be
+//! flocked: breakers lock the directory instead, and the holder's death is known by its process.
+//!
+//! ```text
+//!  symlink ──► Locked
+//!    │ exists
+//!    ▼
+//!  readlink ─► judge ─ dead ─► lock the directory ─► judge again ─► readlink: still the same?
+//!    │ gone: Again │ lives: Held    │ taken: Held                   │ yes: unlink, then Again
+//! ```
+//!
+//! What it does not protect from: a lock whose target is free text ([`plain`]) is never stale, and
+//! programs that clean up by pid without a guard (Emacs) can remove a fresh lock while they break
+//! an old one.
+
+use crate::fault::{Fault, FaultKind};
+use crate::os::{Access, Flock, Names, Node, Processes, Symlinks};
+use crate::scheme::breaking::{Terms, TryLockError, exclude, judge, verdict, verify};
+use crate::scheme::hardlink::Unlocked;
+use crate::staleness::Verdict;
+
+/// The longest target that is understood, in bytes. One of at most 59 stays in the inode on ext4,
+/// which is faster and survives a power loss whole.
+pub const TARGET_MAX: usize = 1024;
+
+/// What every way of taking the lock calls.
+pub trait Calls: Flock + Names + Processes + Symlinks {}
+impl<O: Flock + Names + Processes + Symlinks> Calls for O {}
+
+/// Proof of having made the link, owed to [`unlock`].
+#[must_use = "give it to `unlock`"]
+#[derive(Debug)]
+pub struct Locked(());
+
+/// The target as it was read.
+struct Target {
+    bytes: [u8; TARGET_MAX],
+    len: usize,
+}
+
+/// Takes the lock, from a dead holder if need be. `terms.payload` must not have been used before.
+pub fn try_lock<O: Calls>(os: &O, terms: &Terms<'_>) -> Result<Locked, TryLockError<O::File>> {
+    match os.symlink(terms.payload, Node::Lock) {
+        Ok(()) => return Ok(Locked(())),
+        Err(fault) if fault.kind == FaultKind::Exists => {}
+        Err(fault) => return Err(fault.into()),
+    }
+    let found = read(os)?;
+    if found.bytes() == terms.payload {
+        // The server made the link and then denied it.
+        return Ok(Locked(()));
+    }
+    // Only for the sake of those who wait on a living holder: they need not disturb each other.
+    match target_verdict(os, terms, &found) {
+        Verdict::Stale(_) => {}
+        verdict => return Err(TryLockError::Held { queue: None, verdict: Some(verdict) }),
+    }
+    // The directory's flock leaves nothing behind, and ends with this process.
+    let excluded = exclude(os, os.open(Node::Directory, Access::Read)?)?;
+    let dead = judge(excluded, |_| Ok(target_verdict(os, terms, &found)))?;
+    let breakable = verify(dead, |_| holds(os, found.bytes()))?;
+    os.unlink(Node::Lock)?;
+    drop(breakable);
+    Err(TryLockError::Again)
+}
+
+/// Gives the lock back. Nobody breaks a living holder's lock, so the link is ours, unless a person
+/// removed it: then another's may stand there, and stays.
+pub fn unlock(
+    os: &(impl Names + Symlinks),
+    Locked(()): Locked,
+    payload: &[u8],
+) -> Result<Unlocked, Fault> {
+    if !still_held(os, payload)? {
+        return Ok(Unlocked::WasBroken);
+    }
+    match os.unlink(Node::Lock) {
+        Ok(()) => Ok(Unlocked::Released),
+        Err(fault) if fault.kind == FaultKind::Missing => Ok(Unlocked::WasBroken),
+        Err(fault) => Err(fault),
+    }
+}
+
+/// Whether the link is the one that `payload` was put into.
+pub fn still_held(os: &impl Symlinks, payload: &[u8]) -> Result<bool, Fault> {
+    holds(os, payload)
+}
+
+/// Jane Street's `Symlink`: the target is the caller's text, and a lock in the way is only looked
+/// at. A second process that uses the same text cannot be told from this one.
+pub mod plain {
+    use super::{Fault, Names, Node, Symlinks};
+
+    /// Makes the link, or fails with [`Exists`](crate::fault::FaultKind::Exists).
+    pub fn try_lock(os: &impl Symlinks, metadata: &[u8]) -> Result<(), Fault> {
+        os.symlink(metadata, Node::Lock)
+    }
+
+    /// Removes whatever link there is.
+    pub fn unlock(os: &impl Names) -> Result<(), Fault> {
+        os.unlink(Node::Lock)
+    }
+}
+
+impl Target {
+    fn bytes(&self) -> &[u8] {
+        self.bytes.get(..self.len).unwrap_or_default()
+    }
+}
+
+fn read<F>(os: &impl Symlinks) -> Result<Target, TryLockError<F>> {
+    let mut target = Target { bytes: [0; TARGET_MAX], len: 0 };
+    match os.readlink(Node::Lock, &mut target.bytes) {
+        Ok(len) => target.len = len,
+        Err(fault) if fault.kind == FaultKind::Missing => return Err(TryLockError::Again),
+        Err(fault) => return Err(fault.into()),
+    }
+    Ok(target)
+}
+
+/// Whether the lock is a link with this target.
+fn holds(os: &impl Symlinks, target: &[u8]) -> Result<bool, Fault> {
+    let mut buffer = [0; TARGET_MAX];
+    match os.readlink(Node::Lock, &mut buffer) {
+        Ok(len) => Ok(buffer.get(..len) == Some(target)),
+        // Gone, or no symbolic link.
+        Err(fault) if matches!(fault.kind, FaultKind::Missing | FaultKind::Unsupported) => {
+            Ok(false)
+        }
+        Err(fault) => Err(fault),
+    }
+}
+
+/// Judges the holder by what the target says. No age: nothing touches a link while it is held.
+fn target_verdict(os: &impl Processes, terms: &Terms<'_>, target: &Target) -> Verdict {
+    let bytes = target.bytes();
+    // A target that fills the buffer may be longer: no part is taken for the whole.
+    let claim = Some(bytes).filter(|bytes| bytes.len() < TARGET_MAX).and_then(terms.decode);
+    verdict(os, terms, claim.as_ref(), 0, false)
+}
