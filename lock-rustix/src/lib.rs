@@ -11,7 +11,9 @@
 //! | [`guard`] | what a holder has |
 //! | [`look`] | who holds a lock, without touching it |
 //! | [`lock_table`] | `/proc/locks`: looking without touching |
-//! | [`process`] | facts about processes: start time, command, host |
+//! | [`process`] | facts about processes: state, start time, command, host |
+//! | [`identity`] | who this process is, and whether a file system is local |
+//! | [`clock`] | the kernel's clocks |
 //!
 //! A program that uses [`local`] needs an implementation of `critical-section` (on std: its
 //! feature `std`, which lock-std switches on).
@@ -24,10 +26,12 @@
 
 #[doc(hidden)]
 pub mod arch;
+pub mod clock;
 pub mod fault;
 pub mod fcntl;
 pub mod guard;
 mod held;
+pub mod identity;
 pub mod local;
 pub mod lock_table;
 pub mod look;

@@ -1,14 +1,36 @@
-//! Where a lock is: a directory and a name in it.
+//! Where a lock is: a directory, and the names that its scheme uses in it.
 //!
-//! Schemes know roles ([`Node`]); only this file knows what they are called on disk.
+//! Schemes know roles ([`Node`]); only this file knows what they are called on disk. Private names
+//! start with a dot, carry a nonce and end in [`PRIVATE_SUFFIX`], so that leftovers of killed
+//! processes can be told from everything else and swept.
 
 use core::ffi::CStr;
 
+use arrayvec::ArrayVec;
+use lock_core::fault::{Call, Fault, FaultKind};
 use lock_core::os::Node;
-use rustix::fd::BorrowedFd;
-use rustix::fs::CWD;
+use rustix::fd::{BorrowedFd, OwnedFd};
+use rustix::fs::{CWD, Mode, OFlags, openat};
 
-/// A lock's directory and name, and whether a symbolic link at that name is followed.
+use crate::fault::fault;
+
+/// The longest file name, in bytes: Linux's `NAME_MAX`.
+pub const NAME_MAX: usize = 255;
+
+/// The longest path, in bytes, with its end: Linux's `PATH_MAX`.
+pub const PATH_MAX: usize = 4096;
+
+/// What private names end in.
+pub const PRIVATE_SUFFIX: &[u8] = b".lk";
+
+/// What an acquisition is known by: 128 random bits.
+pub type Nonce = [u8; 16];
+
+/// A file name with its end, built without allocation.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct FileName(ArrayVec<u8, { NAME_MAX + 1 }>);
+
+/// A lock's directory and names, and whether a symbolic link at the lock's name is followed.
 ///
 /// ```
 /// use lock_rustix::place::Place;
@@ -19,20 +41,118 @@ use rustix::fs::CWD;
 #[derive(Clone, Copy, Debug)]
 pub struct Place<'a> {
     dir: BorrowedFd<'a>,
-    name: &'a CStr,
+    lock: &'a CStr,
+    private: Option<&'a CStr>,
+    companion: Option<&'a CStr>,
     follow: bool,
+}
+
+impl FileName {
+    /// A name of these parts, one after the other. None may contain a NUL or a slash.
+    pub fn new(parts: &[&[u8]]) -> Result<FileName, Fault> {
+        let mut name = ArrayVec::new();
+        for part in parts.iter().chain([&&b"\0"[..]]) {
+            if name.try_extend_from_slice(part).is_err() {
+                let kind = FaultKind::NameTooLong;
+                return Err(Fault { call: Call::Open, node: Node::Lock, kind, errno: 0 });
+            }
+        }
+        Ok(FileName(name))
+    }
+
+    /// The private name of an acquisition of the lock `name`.
+    ///
+    /// ```
+    /// use lock_rustix::place::{FileName, is_private};
+    ///
+    /// let name = FileName::private(c"backup", &[0xab; 16]);
+    /// assert_eq!(name.as_c_str(), c".backup.abababababababababababababababab.lk");
+    /// assert!(is_private(c"backup", name.as_c_str()));
+    /// ```
+    pub fn private(name: &CStr, nonce: &Nonce) -> FileName {
+        let mut hex = [0; 32];
+        for (digits, byte) in hex.chunks_exact_mut(2).zip(nonce) {
+            for (digit, nibble) in digits.iter_mut().zip([byte >> 4, byte & 15]) {
+                *digit = if nibble < 10 { b'0' + nibble } else { b'a' + nibble - 10 };
+            }
+        }
+        // Cut to fit, so this cannot fail; an empty name would name nothing.
+        FileName::new(&[b".", stem(name), b".", &hex, PRIVATE_SUFFIX])
+            .unwrap_or(FileName(ArrayVec::new()))
+    }
+
+    /// The name for the kernel.
+    pub fn as_c_str(&self) -> &CStr {
+        CStr::from_bytes_until_nul(&self.0).unwrap_or(c"")
+    }
+}
+
+/// As much of a lock's name as fits into its private names.
+fn stem(name: &CStr) -> &[u8] {
+    const STEM_MAX: usize = NAME_MAX - 1 - 1 - 32 - PRIVATE_SUFFIX.len();
+    let bytes = name.to_bytes();
+    bytes.get(..STEM_MAX).unwrap_or(bytes)
+}
+
+/// Whether `entry` is a private name of the lock `name`, or of one whose name starts with the same
+/// 218 bytes.
+pub fn is_private(name: &CStr, entry: &CStr) -> bool {
+    let nonce = entry
+        .to_bytes()
+        .strip_prefix(b".")
+        .and_then(|rest| rest.strip_prefix(stem(name)))
+        .and_then(|rest| rest.strip_prefix(b"."))
+        .and_then(|rest| rest.strip_suffix(PRIVATE_SUFFIX));
+    nonce.is_some_and(|nonce| {
+        nonce.len() == 32 && nonce.iter().all(|digit| matches!(digit, b'0'..=b'9' | b'a'..=b'f'))
+    })
+}
+
+/// Opens the directory of a path and finds the name in it.
+///
+/// Fails with [`Missing`](FaultKind::Missing) or [`NotDirectory`](FaultKind::NotDirectory) about
+/// the directory, and with [`IsDirectory`](FaultKind::IsDirectory) for a path that can only name a
+/// directory: an empty one, or one that ends in `/`, `.` or `..`.
+pub fn open_parent(path: &CStr) -> Result<(OwnedFd, &CStr), Fault> {
+    let bytes = path.to_bytes_with_nul();
+    let name_at = bytes.iter().rposition(|&byte| byte == b'/').map_or(0, |slash| slash + 1);
+    let name = bytes
+        .get(name_at..)
+        .and_then(|name| CStr::from_bytes_until_nul(name).ok())
+        .filter(|name| !matches!(name.to_bytes(), b"" | b"." | b".."));
+    let Some(name) = name else {
+        let kind = FaultKind::IsDirectory;
+        return Err(Fault { call: Call::Open, node: Node::Lock, kind, errno: 0 });
+    };
+    let mut parent = ArrayVec::<u8, PATH_MAX>::new();
+    let fits = parent
+        .try_extend_from_slice(if name_at == 0 {
+            b"."
+        } else {
+            bytes.get(..name_at).unwrap_or(b".")
+        })
+        .and_then(|()| parent.try_extend_from_slice(b"\0"));
+    let Some(parent) = fits.ok().and_then(|()| CStr::from_bytes_until_nul(&parent).ok()) else {
+        let kind = FaultKind::NameTooLong;
+        return Err(Fault { call: Call::Open, node: Node::Directory, kind, errno: 0 });
+    };
+    // For searching only, so that a directory that may not be listed will do.
+    let flags = OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC;
+    let dir = openat(CWD, parent, flags, Mode::empty())
+        .map_err(|errno| fault(Call::Open, Node::Directory, errno))?;
+    Ok((dir, name))
 }
 
 impl<'a> Place<'a> {
     /// A path, taken from the working directory if it is relative.
     pub fn path(path: &'a CStr) -> Place<'a> {
-        Place { dir: CWD, name: path, follow: false }
+        Place::in_directory(CWD, path)
     }
 
     /// A name in an opened directory: it stays the same place when the directory is renamed or
     /// the working directory changes.
     pub fn in_directory(dir: BorrowedFd<'a>, name: &'a CStr) -> Place<'a> {
-        Place { dir, name, follow: false }
+        Place { dir, lock: name, private: None, companion: None, follow: false }
     }
 
     /// Follows a symbolic link at the name. Without this such a link is an error, so that nobody
@@ -40,6 +160,18 @@ impl<'a> Place<'a> {
     #[must_use]
     pub fn follow_symlinks(self) -> Place<'a> {
         Place { follow: true, ..self }
+    }
+
+    /// Names the attempt's private file or directory.
+    #[must_use]
+    pub fn with_private(self, private: &'a CStr) -> Place<'a> {
+        Place { private: Some(private), ..self }
+    }
+
+    /// Names the file beside a hard-link lock where readers look.
+    #[must_use]
+    pub fn with_companion(self, companion: &'a CStr) -> Place<'a> {
+        Place { companion: Some(companion), ..self }
     }
 
     /// Whether a symbolic link at the name is followed.
@@ -52,12 +184,58 @@ impl<'a> Place<'a> {
         self.dir
     }
 
-    /// What `node` is called.
+    /// What `node` is called, if the lock has such a name.
     pub(crate) fn name(&self, node: Node) -> Option<&'a CStr> {
         match node {
-            Node::Lock => Some(self.name),
-            // A role this back end has no name for.
+            Node::Lock => Some(self.lock),
+            Node::Private => self.private,
+            Node::Companion => self.companion,
+            Node::Directory => Some(c"."),
             _ => None,
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    extern crate std;
+    use std::ffi::CString;
+    use std::vec;
+
+    #[test]
+    fn private_names_fit_whatever_the_lock_is_called() {
+        let long = CString::new(vec![b'x'; NAME_MAX]).unwrap();
+        let name = FileName::private(&long, &[7; 16]);
+        assert_eq!(name.as_c_str().count_bytes(), NAME_MAX);
+        assert!(is_private(&long, name.as_c_str()));
+    }
+
+    #[test]
+    fn nothing_else_is_taken_for_private() {
+        for entry in [
+            c"backup",
+            c".backup.lk",
+            c".backup.abababababababababababababababag.lk",
+            c".backup.ababababababababababababababab.lk",
+            c".other.abababababababababababababababab.lk",
+            c"backup.abababababababababababababababab.lk",
+        ] {
+            assert!(!is_private(c"backup", entry), "{entry:?}");
+        }
+    }
+
+    #[test]
+    fn a_path_names_a_file_in_a_directory() {
+        for (path, name) in [(c"lock", c"lock"), (c"/tmp/lock", c"lock"), (c"/lock", c"lock")] {
+            assert_eq!(open_parent(path).unwrap().1, name);
+        }
+        for path in [c"", c"/", c"/tmp/", c".", c"/tmp/.."] {
+            assert_eq!(open_parent(path).unwrap_err().kind, FaultKind::IsDirectory, "{path:?}");
+        }
+        let fault = open_parent(c"/no such directory/lock").unwrap_err();
+        assert_eq!((fault.kind, fault.node), (FaultKind::Missing, Node::Directory));
+        let fault = open_parent(c"/dev/null/lock").unwrap_err();
+        assert_eq!(fault.kind, FaultKind::NotDirectory);
     }
 }

@@ -6,10 +6,13 @@
 use core::fmt::Write;
 
 use arrayvec::{ArrayString, ArrayVec};
-use lock_core::owner::{Host, Owner, Pid, StartTime};
+use lock_core::os::ProcessState;
+use lock_core::owner::{Host, Pid, StartTime};
 use rustix::fs::{CWD, Mode, OFlags, openat};
 use rustix::io::Errno;
 use rustix::path::Arg;
+
+use crate::clock;
 
 /// The longest command name the kernel keeps, in bytes: `TASK_COMM_LEN` less its end.
 pub const COMMAND_MAX: usize = 15;
@@ -32,11 +35,29 @@ pub fn host() -> Host {
     Host::try_from(name.nodename().to_bytes()).unwrap_or_default()
 }
 
-/// Whether a process of this pid exists, as far as this pid namespace and this user can see. A
-/// process of another user exists too: the kernel answers `EPERM`, and that means alive.
+/// Whether a process of this pid exists, as far as this pid namespace can see. A process of
+/// another user exists too: the kernel answers `EPERM`, and that means alive.
 pub fn exists(pid: Pid) -> bool {
     let raw = i32::try_from(pid.get()).ok().and_then(rustix::process::Pid::from_raw);
     raw.is_some_and(|pid| rustix::process::test_kill_process(pid) != Err(Errno::SRCH))
+}
+
+/// What has become of the process: gone, a zombie, or running since when.
+pub fn state(pid: Pid) -> ProcessState {
+    if !exists(pid) {
+        return ProcessState::Gone;
+    }
+    let mut buffer = [0; STAT_MAX];
+    let stat = read_fact(pid, "stat", &mut buffer).and_then(Stat::parse);
+    match stat {
+        Some(Stat { state: b'Z' | b'X', threads: 0 | 1, .. }) => ProcessState::Zombie,
+        // Hidden, or ended just now: the next look will tell.
+        None => ProcessState::Running { start: None, started_at_us: None },
+        Some(Stat { start, .. }) => ProcessState::Running {
+            start: Some(start),
+            started_at_us: Some(clock::wall_time_of_start_us(start)),
+        },
+    }
 }
 
 /// The process's command name, if it can be read.
@@ -55,25 +76,41 @@ pub fn command(pid: Pid) -> Option<Command> {
 
 /// When the process started: clock ticks since boot.
 pub fn start_time(pid: Pid) -> Option<StartTime> {
-    // Enough for the 22 fields before it, the longest name and the largest numbers.
-    let mut buffer = [0; 512];
-    let stat = read_fact(pid, "stat", &mut buffer)?;
-    parse_start_time(stat)
+    let mut buffer = [0; STAT_MAX];
+    read_fact(pid, "stat", &mut buffer).and_then(Stat::parse).map(|stat| stat.start)
 }
 
-/// The calling process as it signs what it holds: its pid and host.
-pub fn myself() -> Owner {
-    Owner { host: Some(host()), ..Owner::from_pid(id()) }
+/// Enough of `/proc/PID/stat` for the fields below, with the longest name and numbers.
+const STAT_MAX: usize = 512;
+
+/// Fields of `/proc/PID/stat`.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+struct Stat {
+    /// Field 3: one letter. `Z` is also the state of a process whose first thread has ended while
+    /// others run on.
+    state: u8,
+    /// Field 20.
+    threads: u64,
+    /// Field 22.
+    start: StartTime,
 }
 
-/// Field 22 of `/proc/PID/stat`. The second field is the command's name in parentheses and can
-/// contain anything, so fields are counted from its last parenthesis.
-fn parse_start_time(stat: &[u8]) -> Option<StartTime> {
-    let name_end = stat.iter().rposition(|&byte| byte == b')')?;
-    let after_name = stat.get(name_end.checked_add(1)?..)?;
-    let field = after_name.split(|&byte| byte == b' ').filter(|word| !word.is_empty()).nth(19)?;
-    let digits = core::str::from_utf8(field).ok()?;
-    digits.parse().ok().map(StartTime)
+impl Stat {
+    /// The second field is the command's name in parentheses and can contain anything, so fields
+    /// are counted from the last parenthesis.
+    fn parse(line: &[u8]) -> Option<Stat> {
+        let name_end = line.iter().rposition(|&byte| byte == b')')?;
+        let after_name = line.get(name_end.checked_add(1)?..)?;
+        let mut fields = after_name.split(|&byte| byte == b' ').filter(|word| !word.is_empty());
+        let state = *fields.next()?.first()?;
+        let threads = number(fields.nth(16)?)?;
+        let start = number(fields.nth(1)?).map(StartTime)?;
+        Some(Stat { state, threads, start })
+    }
+}
+
+fn number(digits: &[u8]) -> Option<u64> {
+    core::str::from_utf8(digits).ok()?.parse().ok()
 }
 
 /// Reads `/proc/PID/NAME` with one read: the kernel makes such a file up on the spot.
@@ -92,10 +129,11 @@ mod tests {
 
     #[test]
     fn start_time_is_counted_from_the_last_parenthesis() {
-        let stat = b"12 (a) R 1 (b) S 1 12 12 0 -1 4194560 1 2 3 4 5 6 7 8 20 0 1 0 987654 9 10";
-        assert_eq!(parse_start_time(stat), Some(StartTime(987_654)));
-        assert_eq!(parse_start_time(b"12 (a) S 1 2"), None);
-        assert_eq!(parse_start_time(b""), None);
+        let stat = b"12 (a) R 1 (b) S 1 12 12 0 -1 4194560 1 2 3 4 5 6 7 8 20 0 3 0 987654 9 10";
+        let expected = Stat { state: b'S', threads: 3, start: StartTime(987_654) };
+        assert_eq!(Stat::parse(stat), Some(expected));
+        assert_eq!(Stat::parse(b"12 (a) S 1 2"), None);
+        assert_eq!(Stat::parse(b""), None);
     }
 
     #[test]

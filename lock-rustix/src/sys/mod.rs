@@ -2,8 +2,8 @@
 
 use lock_core::fault::{Call, Fault, FaultKind};
 use lock_core::os::{
-    Access, Blocker, Contents, FileType, Files, Flock, Inode, LockTable, Mode, Names, Node,
-    OfdLocks, PosixLocks, Stat,
+    Access, Blocker, Contents, FileType, Files, Flock, Inode, LockTable, Mode, Node, OfdLocks,
+    PosixLocks, Stat,
 };
 use rustix::fd::OwnedFd;
 use rustix::fs::{self, AtFlags, FlockOperation, OFlags, RawMode};
@@ -12,6 +12,8 @@ use rustix::io::Errno;
 use crate::fault::fault;
 use crate::fcntl::{self, RecordOwner};
 use crate::place::Place;
+
+mod names;
 
 /// Mode of a new lock file, before the umask: never writable for the world.
 pub const LOCK_FILE_MODE: RawMode = 0o664;
@@ -132,13 +134,6 @@ impl Contents for Sys<'_> {
 
     fn ftruncate(&self, file: &OwnedFd, len: u64) -> Result<(), Fault> {
         fs::ftruncate(file, len).map_err(|errno| fault(Call::Ftruncate, Node::Lock, errno))
-    }
-}
-
-impl Names for Sys<'_> {
-    fn unlink(&self, node: Node) -> Result<(), Fault> {
-        fs::unlinkat(self.place.dir(), self.name(Call::Unlink, node)?, AtFlags::empty())
-            .map_err(|errno| fault(Call::Unlink, node, errno))
     }
 }
 

@@ -1,0 +1,119 @@
+//! Who this process is, told so that no other can be taken for it: host, boot, namespaces, pid and
+//! start time. Read once per process, and again in a forked child.
+
+use arrayvec::ArrayVec;
+use lock_core::owner::{BootId, Owner, PidNamespace};
+use lock_core::staleness::{Observer, TimeNamespace};
+use rustix::fd::AsFd;
+use rustix::fs::{AtFlags, CWD, Mode, OFlags, fstatfs, openat, statat};
+use rustix::rand::{GetRandomFlags, getrandom};
+
+use crate::clock;
+use crate::place::Nonce;
+use crate::process;
+
+/// The calling process.
+#[derive(Clone, Debug)]
+pub struct Identity {
+    /// As it compares itself with the holders of locks.
+    pub observer: Observer,
+    /// When it started by the wall clock, as [`clock::wall_time_of_start_us`] counts.
+    pub started_at_us: Option<i64>,
+}
+
+/// Everything there is to know about the calling process. What cannot be read (no `/proc`) is
+/// absent, and makes judgements more cautious.
+///
+/// ```
+/// let me = lock_rustix::identity::myself();
+/// assert_eq!(me.observer.owner.pid.unwrap().get(), u64::from(std::process::id()));
+/// assert!(me.observer.owner.boot.is_some());
+/// ```
+pub fn myself() -> Identity {
+    let mut owner = Owner::from_pid(process::id());
+    owner.host = Some(process::host());
+    owner.boot = boot_id();
+    owner.pid_namespace = namespace(c"/proc/self/ns/pid").map(PidNamespace);
+    owner.start = owner.pid.and_then(process::start_time);
+    let started_at_us = owner.start.map(clock::wall_time_of_start_us);
+    let time_namespace = namespace(c"/proc/self/ns/time").map(TimeNamespace);
+    Identity { observer: Observer { owner, time_namespace }, started_at_us }
+}
+
+/// 128 random bits, fresh for each acquisition. `None` while the kernel has no random numbers yet,
+/// which early in an initramfs can be long.
+pub fn nonce() -> Option<Nonce> {
+    let mut nonce = Nonce::default();
+    match getrandom(&mut nonce, GetRandomFlags::NONBLOCK) {
+        Ok(len) if len == nonce.len() => Some(nonce),
+        _ => None,
+    }
+}
+
+/// Whether the file system belongs to this kernel alone: a disk or memory, known by name. Network
+/// and layered file systems, and all that are not known, count as shared.
+pub fn is_local<Fd: AsFd>(dir: Fd) -> bool {
+    // ext2 to ext4, xfs, btrfs, f2fs, tmpfs, ramfs.
+    const LOCAL: [u32; 6] =
+        [0xEF53, 0x5846_5342, 0x9123_683E, 0xF2F5_2010, 0x0102_1994, 0x8584_58F6];
+    // The field's type differs between architectures; the magic number's 32 bits do not.
+    #[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss)]
+    fstatfs(dir).is_ok_and(|facts| LOCAL.contains(&(facts.f_type as u32)))
+}
+
+fn boot_id() -> Option<BootId> {
+    let flags = OFlags::RDONLY | OFlags::CLOEXEC;
+    let file = openat(CWD, c"/proc/sys/kernel/random/boot_id", flags, Mode::empty()).ok()?;
+    let mut text = [0; 40];
+    let len = rustix::io::read(file, &mut text).ok()?;
+    parse_uuid(text.get(..len)?)
+}
+
+/// Reads `xxxxxxxx-xxxx-xxxx-xxxx-xxxxxxxxxxxx`, wherever its dashes are.
+fn parse_uuid(text: &[u8]) -> Option<BootId> {
+    let mut digits = ArrayVec::<u8, 32>::new();
+    for &byte in text.trim_ascii().iter().filter(|&&byte| byte != b'-') {
+        let digit = char::from(byte).to_digit(16).and_then(|digit| u8::try_from(digit).ok())?;
+        digits.try_push(digit).ok()?;
+    }
+    let mut id = [0; 16];
+    if !digits.is_full() {
+        return None;
+    }
+    for (byte, pair) in id.iter_mut().zip(digits.chunks_exact(2)) {
+        *byte = pair.iter().fold(0, |byte, digit| byte << 4 | digit);
+    }
+    Some(BootId(id))
+}
+
+/// A namespace's number: the inode of its file under `/proc`.
+#[allow(clippy::unnecessary_cast, reason = "its width differs between architectures")]
+fn namespace(path: &core::ffi::CStr) -> Option<u64> {
+    statat(CWD, path, AtFlags::empty()).ok().map(|stat| stat.st_ino as u64)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_boot_id_is_a_uuid() {
+        let id = parse_uuid(b"01234567-89ab-cdef-0123-456789abcdef\n").unwrap();
+        assert_eq!(id.0[..3], [0x01, 0x23, 0x45]);
+        assert_eq!(parse_uuid(b"01234567-89ab-cdef-0123-456789abcde"), None);
+        assert_eq!(parse_uuid(b"01234567-89ab-cdef-0123-456789abcdefa"), None);
+        assert_eq!(parse_uuid(b"x1234567-89ab-cdef-0123-456789abcdef"), None);
+    }
+
+    #[test]
+    fn memory_is_local_and_proc_is_not() {
+        let open = |path| openat(CWD, path, OFlags::PATH, Mode::empty()).unwrap();
+        assert!(is_local(open(c"/dev/shm")));
+        assert!(!is_local(open(c"/proc")));
+    }
+
+    #[test]
+    fn nonces_differ() {
+        assert_ne!(nonce().unwrap(), nonce().unwrap());
+    }
+}
