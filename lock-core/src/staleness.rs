@@ -92,6 +92,8 @@ pub enum Stale {
     Rebooted,
     /// It is older than the user allowed.
     Expired,
+    /// Its owner, or somebody on its behalf, asked for its removal.
+    GivenUp,
 }
 
 /// Why nothing can be said.

@@ -144,6 +144,15 @@ pub fn names<O: Files>(os: &O, file: &O::File) -> Result<bool, Fault> {
     }
 }
 
+/// What a removal is told of the lock: what it says, and the verdict by the rule. Answers with the
+/// verdict that counts.
+pub type Decide<'d> = &'d dyn Fn(Option<&Claim>, Verdict) -> Verdict;
+
+/// Removes what is stale, and nothing else.
+pub fn if_stale(_: Option<&Claim>, verdict: Verdict) -> Verdict {
+    verdict
+}
+
 /// Gathers the evidence about a claim and applies the rule.
 pub fn verdict(
     os: &impl Processes,

@@ -26,9 +26,9 @@ use crate::os::{
     Access, Contents, CreateNew, Files, Flock, Links, Mode, Names, Node, Processes, Unnamed,
 };
 use crate::scheme::breaking::{
-    self, Breakable, Terms, TryLockError, exclude, judge, verdict, verify,
+    self, Breakable, Decide, Terms, TryLockError, exclude, if_stale, judge, verdict, verify,
 };
-use crate::staleness::Verdict;
+use crate::staleness::{Stale, Verdict};
 
 /// The longest payload that is understood, in bytes.
 pub const PAYLOAD_MAX: usize = 2048;
@@ -45,6 +45,15 @@ pub struct Locked<F> {
     file: F,
     /// Whether the companion is our file's second name.
     companion: bool,
+}
+
+/// Which names a lock has.
+#[derive(Clone, Copy, Debug, Eq, Hash, PartialEq)]
+pub enum Layout {
+    /// Its own only.
+    Single,
+    /// Its own and the companion's, as [`try_lock_linked`] makes them.
+    WithCompanion,
 }
 
 /// How a release ended.
@@ -154,6 +163,26 @@ pub fn unlock<O: Files + Names>(os: &O, locked: Locked<O::File>) -> Result<Unloc
     Ok(if there { Unlocked::Released } else { Unlocked::WasBroken })
 }
 
+/// Removes a lock that `decide` calls stale, without taking it; tells why. A lock that its holder
+/// keeps flocked is [`Held`](TryLockError::Held) whatever `decide` would say. `now_ms` is the time
+/// by the file system's clock, in milliseconds since 1970, for rules that go by age.
+pub fn remove<O: Calls>(
+    os: &O,
+    terms: &Terms<'_>,
+    layout: Layout,
+    now_ms: i64,
+    decide: Decide<'_>,
+) -> Result<Stale, TryLockError<O::File>> {
+    let file = open_lock(os)?;
+    let dead = judge(exclude(os, file)?, |file| read_verdict(os, terms, file, now_ms, decide))?;
+    let breakable = verify(dead, |file| breaking::names(os, file))?;
+    if layout == Layout::WithCompanion {
+        unlink_if_there(os, Node::Companion)?;
+    }
+    unlink_if_there(os, Node::Lock)?;
+    Ok(breakable.why())
+}
+
 /// Removes a private file that a killed process left; not one that is in use. Tells whether it
 /// did. Safe to race with everybody.
 pub fn sweep<O: Flock + Names>(os: &O) -> Result<bool, Fault> {
@@ -216,18 +245,24 @@ fn contend<O: Calls>(
         Err(fault) if fault.kind == FaultKind::Missing => return Err(TryLockError::Again),
         Err(fault) => return Err(fault.into()),
     }
-    let file = match os.open(Node::Lock, Access::ReadWrite) {
-        Ok(file) => file,
-        Err(fault) if fault.kind == FaultKind::Missing => return Err(TryLockError::Again),
+    let file = open_lock(os)?;
+    // Our own file was written just now, by the clock that the lock's age is counted in.
+    let now_ms = stat.modified_ms;
+    let dead = judge(exclude(os, file)?, |file| read_verdict(os, terms, file, now_ms, &if_stale))?;
+    verify(dead, |file| breaking::names(os, file)).map(Some)
+}
+
+/// Opens the file that the lock's name means, for its flock.
+fn open_lock<O: Files>(os: &O) -> Result<O::File, TryLockError<O::File>> {
+    match os.open(Node::Lock, Access::ReadWrite) {
+        Ok(file) => Ok(file),
+        Err(fault) if fault.kind == FaultKind::Missing => Err(TryLockError::Again),
         // Only NFS needs a writable descriptor for the flock.
         Err(fault) if matches!(fault.kind, FaultKind::Denied | FaultKind::ReadOnly) => {
-            os.open(Node::Lock, Access::Read)?
+            os.open(Node::Lock, Access::Read).map_err(Into::into)
         }
-        Err(fault) => return Err(fault.into()),
-    };
-    // Our own file was written just now, by the clock that the lock's age is counted in.
-    let dead = judge(exclude(os, file)?, |file| read_verdict(os, terms, file, stat.modified_ms))?;
-    verify(dead, |file| breaking::names(os, file)).map(Some)
+        Err(fault) => Err(fault.into()),
+    }
 }
 
 /// Reads who holds the lock and judges him. `now_ms` is the time by the file system's clock.
@@ -236,13 +271,14 @@ fn read_verdict<O: Contents + Processes>(
     terms: &Terms<'_>,
     file: &O::File,
     now_ms: i64,
+    decide: Decide<'_>,
 ) -> Result<Verdict, TryLockError<O::File>> {
     let mut buffer = [0; PAYLOAD_MAX];
     let len = os.pread(file, &mut buffer, 0)?;
     // A payload that fills the buffer may be longer: no part is taken for the whole.
     let claim = buffer.get(..len).filter(|_| len < PAYLOAD_MAX).and_then(terms.decode);
     let age_ms = now_ms.saturating_sub(os.fstat(file)?.modified_ms);
-    Ok(verdict(os, terms, claim.as_ref(), age_ms, true))
+    Ok(decide(claim.as_ref(), verdict(os, terms, claim.as_ref(), age_ms, true)))
 }
 
 /// Puts our private file in the place of a dead holder's, which is never absent between.

@@ -18,9 +18,11 @@
 
 use crate::fault::{Call, Fault, FaultKind};
 use crate::os::{Dirs, Files, Flock, Links, Mode, Node, Processes};
-use crate::scheme::breaking::{self, Terms, TryLockError, exclude, judge, verdict, verify};
+use crate::scheme::breaking::{
+    self, Breakable, Decide, Terms, TryLockError, exclude, if_stale, judge, verdict, verify,
+};
 use crate::scheme::hardlink::Unlocked;
-use crate::staleness::{Unknown, Verdict};
+use crate::staleness::{Stale, Unknown, Verdict};
 
 /// The longest owner text that is understood, in bytes.
 pub const OWNER_MAX: usize = 1024;
@@ -64,8 +66,7 @@ pub fn try_lock<O: Calls>(
         Ok(()) => Ok(Locked { directory }),
         Err(error) => {
             // Whatever fails here a sweep mends.
-            let _ = os.unlink_in(&directory);
-            let _ = os.rmdir(Node::Private);
+            let _ = dismantle(os, &directory);
             Err(error)
         }
     }
@@ -91,9 +92,22 @@ pub fn unlock<O: Dirs + Links>(os: &O, locked: Locked<O::File>) -> Result<Unlock
         }
         Err(fault) => return Err(fault),
     }
-    let dismantled = os.unlink_in(&locked.directory).and_then(|()| os.rmdir(Node::Private));
+    let dismantled = dismantle(os, &locked.directory);
     drop(locked);
     dismantled.map(|()| Unlocked::Released)
+}
+
+/// Removes a lock that `decide` calls stale, without taking it; tells why. It is renamed to the
+/// private name first, so that nobody sees it half dismantled.
+pub fn remove<O: Calls>(
+    os: &O,
+    terms: &Terms<'_>,
+    decide: Decide<'_>,
+) -> Result<Stale, TryLockError<O::File>> {
+    let breakable = find_breakable(os, terms, open_lock(os)?, decide)?;
+    os.rename_noreplace(Node::Lock, Node::Private)?;
+    dismantle(os, breakable.file())?;
+    Ok(breakable.why())
 }
 
 /// Removes a private directory that a killed process left; not one that is in use. Tells whether
@@ -109,11 +123,7 @@ pub fn sweep<O: Dirs + Flock>(os: &O) -> Result<bool, Fault> {
         Err(fault) if fault.kind == FaultKind::WouldBlock => return Ok(false),
         Err(fault) => return Err(fault),
     }
-    match os.unlink_in(&directory) {
-        Err(fault) if fault.kind != FaultKind::Missing => return Err(fault),
-        _ => {}
-    }
-    match os.rmdir(Node::Private) {
+    match dismantle(os, &directory) {
         Ok(()) => Ok(true),
         Err(fault) if fault.kind == FaultKind::Missing => Ok(false),
         Err(fault) => Err(fault),
@@ -153,22 +163,41 @@ fn replace<O: Calls>(
     terms: &Terms<'_>,
     mine: &O::File,
 ) -> Result<(), TryLockError<O::File>> {
-    let found = match os.open_directory(Node::Lock) {
-        Ok(found) => found,
-        Err(fault) if fault.kind == FaultKind::Missing => return Err(TryLockError::Again),
-        Err(fault) => return Err(fault.into()),
-    };
+    let found = open_lock(os)?;
     if os.fstat(&found)?.inode == os.fstat(mine)?.inode {
         // The server made the name ours and then denied it.
         return Ok(());
     }
-    let dead = judge(exclude(os, found)?, |found| read_verdict(os, terms, found))?;
-    let breakable = verify(dead, |found| breaking::names(os, found))?;
+    let breakable = find_breakable(os, terms, found, &if_stale)?;
     os.rename_exchange(Node::Private, Node::Lock)?;
     // The lock is ours. What is left of the dead one's is under the private name now.
-    let _ = os.unlink_in(breakable.file());
-    let _ = os.rmdir(Node::Private);
+    let _ = dismantle(os, breakable.file());
     Ok(())
+}
+
+fn open_lock<O: Dirs>(os: &O) -> Result<O::File, TryLockError<O::File>> {
+    os.open_directory(Node::Lock).map_err(|fault| match fault.kind {
+        FaultKind::Missing => TryLockError::Again,
+        _ => fault.into(),
+    })
+}
+
+fn find_breakable<O: Calls>(
+    os: &O,
+    terms: &Terms<'_>,
+    found: O::File,
+    decide: Decide<'_>,
+) -> Result<Breakable<O::File>, TryLockError<O::File>> {
+    let dead = judge(exclude(os, found)?, |found| read_verdict(os, terms, found, decide))?;
+    verify(dead, |found| breaking::names(os, found))
+}
+
+/// Takes the private directory apart; its owner link may be gone already.
+fn dismantle<O: Dirs>(os: &O, directory: &O::File) -> Result<(), Fault> {
+    match os.unlink_in(directory) {
+        Err(fault) if fault.kind != FaultKind::Missing => Err(fault),
+        _ => os.rmdir(Node::Private),
+    }
 }
 
 /// Reads who holds the directory and judges him.
@@ -176,18 +205,19 @@ fn read_verdict<O: Calls>(
     os: &O,
     terms: &Terms<'_>,
     found: &O::File,
+    decide: Decide<'_>,
 ) -> Result<Verdict, TryLockError<O::File>> {
     let mut buffer = [0; OWNER_MAX];
     let owner = match os.readlink_in(found, &mut buffer) {
         Ok(len) => buffer.get(..len).unwrap_or_default(),
         // Somebody's plain lock, or one that is being dismantled.
         Err(fault) if fault.kind == FaultKind::Missing => {
-            return Ok(Verdict::Unknown(Unknown::Unreadable));
+            return Ok(decide(None, Verdict::Unknown(Unknown::Unreadable)));
         }
         Err(fault) => return Err(fault.into()),
     };
     let claim = Some(owner).filter(|owner| owner.len() < OWNER_MAX).and_then(terms.decode);
-    Ok(verdict(os, terms, claim.as_ref(), 0, true))
+    Ok(decide(claim.as_ref(), verdict(os, terms, claim.as_ref(), 0, true)))
 }
 
 /// A private directory that vanishes was taken for a leftover before it could be flocked.

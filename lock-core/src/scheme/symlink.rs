@@ -18,9 +18,11 @@
 
 use crate::fault::{Fault, FaultKind};
 use crate::os::{Access, Flock, Names, Node, Processes, Symlinks};
-use crate::scheme::breaking::{Terms, TryLockError, exclude, judge, verdict, verify};
+use crate::scheme::breaking::{
+    Decide, Terms, TryLockError, exclude, if_stale, judge, verdict, verify,
+};
 use crate::scheme::hardlink::Unlocked;
-use crate::staleness::Verdict;
+use crate::staleness::{Claim, Stale, Verdict};
 
 /// The longest target that is understood, in bytes. One of at most 59 stays in the inode on ext4,
 /// which is faster and survives a power loss whole.
@@ -58,13 +60,17 @@ pub fn try_lock<O: Calls>(os: &O, terms: &Terms<'_>) -> Result<Locked, TryLockEr
         Verdict::Stale(_) => {}
         verdict => return Err(TryLockError::Held { queue: None, verdict: Some(verdict) }),
     }
-    // The directory's flock leaves nothing behind, and ends with this process.
-    let excluded = exclude(os, os.open(Node::Directory, Access::Read)?)?;
-    let dead = judge(excluded, |_| Ok(target_verdict(os, terms, &found)))?;
-    let breakable = verify(dead, |_| holds(os, found.bytes()))?;
-    os.unlink(Node::Lock)?;
-    drop(breakable);
+    remove_target(os, terms, &found, &if_stale)?;
     Err(TryLockError::Again)
+}
+
+/// Removes a lock that `decide` calls stale, without taking it; tells why.
+pub fn remove<O: Calls>(
+    os: &O,
+    terms: &Terms<'_>,
+    decide: Decide<'_>,
+) -> Result<Stale, TryLockError<O::File>> {
+    remove_target(os, terms, &read(os)?, decide)
 }
 
 /// Gives the lock back. Nobody breaks a living holder's lock, so the link is ours, unless a person
@@ -134,10 +140,30 @@ fn holds(os: &impl Symlinks, target: &[u8]) -> Result<bool, Fault> {
     }
 }
 
+/// Breaks the lock whose target was read.
+fn remove_target<O: Calls>(
+    os: &O,
+    terms: &Terms<'_>,
+    found: &Target,
+    decide: Decide<'_>,
+) -> Result<Stale, TryLockError<O::File>> {
+    // The directory's flock leaves nothing behind, and ends with this process.
+    let excluded = exclude(os, os.open(Node::Directory, Access::Read)?)?;
+    let dead = judge(excluded, |_| {
+        let verdict = target_verdict(os, terms, found);
+        Ok(decide(claim(terms, found).as_ref(), verdict))
+    })?;
+    let breakable = verify(dead, |_| holds(os, found.bytes()))?;
+    os.unlink(Node::Lock)?;
+    Ok(breakable.why())
+}
+
+/// What the target says. One that fills the buffer may be longer: no part is taken for the whole.
+fn claim(terms: &Terms<'_>, target: &Target) -> Option<Claim> {
+    Some(target.bytes()).filter(|bytes| bytes.len() < TARGET_MAX).and_then(terms.decode)
+}
+
 /// Judges the holder by what the target says. No age: nothing touches a link while it is held.
 fn target_verdict(os: &impl Processes, terms: &Terms<'_>, target: &Target) -> Verdict {
-    let bytes = target.bytes();
-    // A target that fills the buffer may be longer: no part is taken for the whole.
-    let claim = Some(bytes).filter(|bytes| bytes.len() < TARGET_MAX).and_then(terms.decode);
-    verdict(os, terms, claim.as_ref(), 0, false)
+    verdict(os, terms, claim(terms, target).as_ref(), 0, false)
 }
