@@ -21,6 +21,14 @@ pub enum Kind {
     Lockf,
     /// Open-file-description record lock on the whole file.
     Ofd,
+    /// Hard link PATH`.nfs_lock`: Jane Street's `Lock_file_blocking.Nfs`.
+    Nfs,
+    /// Symbolic link whose target names the holder.
+    Symlink,
+    /// Directory with its holder named inside.
+    Mkdir,
+    /// File with pid and host in it: Pidfile.jl.
+    Pidfile,
 }
 
 impl Kind {
@@ -34,6 +42,10 @@ impl Kind {
             Kind::Flock => "flock",
             Kind::Lockf => "lockf",
             Kind::Ofd => "ofd",
+            Kind::Nfs => "nfs",
+            Kind::Symlink => "symlink",
+            Kind::Mkdir => "mkdir",
+            Kind::Pidfile => "pidfile",
         }
     }
 
@@ -44,6 +56,12 @@ impl Kind {
 
     /// Whether several can hold it at once.
     pub const fn can_be_shared(self) -> bool {
-        !matches!(self, Kind::File)
+        matches!(self, Kind::Flock | Kind::Lockf | Kind::Ofd)
+    }
+
+    /// Whether the lock is a name that stays when its process is gone, and not a kernel lock on an
+    /// open file.
+    pub const fn is_existence(self) -> bool {
+        matches!(self, Kind::Nfs | Kind::Symlink | Kind::Mkdir | Kind::Pidfile)
     }
 }

@@ -8,7 +8,8 @@
 //! | [`fault`] | error numbers and what they mean |
 //! | [`queue`] | waiting in the kernel's own queue |
 //! | [`local`] | kernel locks by kind: one try, or waiting |
-//! | [`guard`] | what a holder has |
+//! | [`guard`] | what a holder of a kernel lock has |
+//! | [`existence`] | existence locks by kind: one try, the guard, removal, sweeping |
 //! | [`look`] | who holds a lock, without touching it |
 //! | [`lock_table`] | `/proc/locks`: looking without touching |
 //! | [`process`] | facts about processes: state, start time, command, host |
@@ -27,6 +28,7 @@
 #[doc(hidden)]
 pub mod arch;
 pub mod clock;
+pub mod existence;
 pub mod fault;
 pub mod fcntl;
 pub mod guard;

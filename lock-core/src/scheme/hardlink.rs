@@ -107,11 +107,22 @@ pub fn try_lock_named<O: Calls + CreateNew + Links>(
     terms: &Terms<'_>,
 ) -> Result<Locked<O::File>, TryLockError<O::File>> {
     let file = private(os, terms)?;
-    let held = match os.rename_noreplace(Node::Private, Node::Lock) {
+    let named = match os.rename_noreplace(Node::Private, Node::Lock) {
+        // NFS and old kernels cannot rename like that. A second name does it too.
+        Err(fault) if fault.kind == FaultKind::Unsupported => {
+            os.link(Node::Private, Node::Lock).map(|()| discard(os))
+        }
+        named => named,
+    };
+    let held = match named {
         Ok(()) => Ok(()),
-        Err(fault) => contend(os, terms, &file, fault).and_then(|breakable| match breakable {
-            Some(breakable) => Ok(take_over(os, breakable)?),
-            None => Ok(()),
+        Err(fault) => contend(os, terms, &file, fault).and_then(|breakable| {
+            let Some(breakable) = breakable else {
+                // Linked, and the answer lost: the private name is still there.
+                discard(os);
+                return Ok(());
+            };
+            Ok(take_over(os, breakable)?)
         }),
     };
     held.inspect_err(|_| discard(os))?;

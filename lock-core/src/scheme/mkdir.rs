@@ -39,6 +39,13 @@ pub struct Locked<F> {
     directory: F,
 }
 
+impl<F> Locked<F> {
+    /// The locked directory.
+    pub fn directory(&self) -> &F {
+        &self.directory
+    }
+}
+
 /// Takes the lock, from a dead holder if need be.
 pub fn try_lock<O: Calls>(
     os: &O,

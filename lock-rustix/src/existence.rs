@@ -1,0 +1,241 @@
+//! Existence locks by kind: nfs, pidfile, symlink and mkdir; one try, the guard, and removal.
+//!
+//! Everything happens relative to the lock's directory, opened once: a directory that is renamed or
+//! replaced meanwhile, or a `chdir`, changes nothing.
+
+use core::ffi::CStr;
+
+use arrayvec::ArrayVec;
+use lock_core::fault::{Call, Fault, FaultKind};
+use lock_core::kind::Kind;
+use lock_core::os::Node;
+use lock_core::scheme::breaking::{Decide, Terms, TryLockError};
+use lock_core::scheme::hardlink::{self, Layout, Unlocked};
+use lock_core::scheme::{mkdir, symlink};
+use lock_core::staleness::Stale;
+use rustix::fd::{AsFd, BorrowedFd, OwnedFd};
+use rustix::fs::{RawDir, RawMode};
+
+use crate::place::{FileName, Nonce, Place, is_private, open_parent};
+use crate::process;
+use crate::sys::{LOCK_FILE_MODE, Sys};
+
+/// What an nfs lock's name has after the path's.
+pub const NFS_SUFFIX: &[u8] = b".nfs_lock";
+
+/// The longest payload that is written, in bytes.
+pub const PAYLOAD_MAX: usize = hardlink::PAYLOAD_MAX - 1;
+
+/// Where an existence lock is: its directory, held open, and its names.
+#[derive(Debug)]
+pub struct Spot {
+    kind: Kind,
+    dir: OwnedFd,
+    lock: FileName,
+    companion: FileName,
+    mode: RawMode,
+}
+
+impl Spot {
+    /// The place of the lock of this kind at a path. The directory must exist.
+    pub fn open(kind: Kind, path: &CStr) -> Result<Spot, Fault> {
+        let (dir, name) = open_parent(path)?;
+        Spot::in_directory(kind, dir, name)
+    }
+
+    /// The place of the lock of this kind by a name in an opened directory.
+    pub fn in_directory(kind: Kind, dir: OwnedFd, name: &CStr) -> Result<Spot, Fault> {
+        let suffix = if kind == Kind::Nfs { NFS_SUFFIX } else { b"" };
+        let lock = FileName::new(&[name.to_bytes(), suffix])?;
+        let companion = FileName::new(&[name.to_bytes()])?;
+        Ok(Spot { kind, dir, lock, companion, mode: LOCK_FILE_MODE })
+    }
+
+    /// Makes new files with these permissions, less the umask.
+    #[must_use]
+    pub fn with_mode(self, mode: RawMode) -> Spot {
+        Spot { mode, ..self }
+    }
+
+    /// Which kind of lock is here.
+    pub fn kind(&self) -> Kind {
+        self.kind
+    }
+
+    /// The system around the lock, for an attempt whose private name is `private`.
+    fn sys<'a>(&'a self, private: &'a FileName) -> Sys<'a> {
+        let place = Place::in_directory(self.dir.as_fd(), self.lock.as_c_str())
+            .with_private(private.as_c_str())
+            .with_companion(self.companion.as_c_str());
+        Sys::new(place).with_mode(self.mode)
+    }
+
+    fn layout(&self) -> Layout {
+        if self.kind == Kind::Nfs { Layout::WithCompanion } else { Layout::Single }
+    }
+}
+
+impl AsFd for Spot {
+    /// The directory.
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        self.dir.as_fd()
+    }
+}
+
+/// A held existence lock, to be given to [`Taken::unlock`] or left standing by [`Taken::leave`].
+/// Merely dropped, it stands without its flock, and others will find it stale.
+#[must_use = "unlock it, or leave it standing"]
+#[derive(Debug)]
+pub struct Taken {
+    private: FileName,
+    proof: Proof,
+    payload: ArrayVec<u8, PAYLOAD_MAX>,
+    pid: u32,
+}
+
+#[derive(Debug)]
+enum Proof {
+    File(hardlink::Locked<OwnedFd>),
+    Link(symlink::Locked),
+    Directory(mkdir::Locked<OwnedFd>),
+}
+
+/// One try at the lock; `nonce` must be fresh.
+pub fn try_lock(
+    spot: &Spot,
+    terms: &Terms<'_>,
+    nonce: &Nonce,
+) -> Result<Taken, TryLockError<OwnedFd>> {
+    let Ok(payload) = ArrayVec::try_from(terms.payload) else {
+        return Err(fault(Call::Pwrite, FaultKind::TooLong).into());
+    };
+    let private = FileName::private(spot.lock.as_c_str(), nonce);
+    let proof = attempt(&spot.sys(&private), spot.kind, terms)?;
+    Ok(Taken { private, proof, payload, pid: process::id() })
+}
+
+fn attempt(sys: &Sys<'_>, kind: Kind, terms: &Terms<'_>) -> Result<Proof, TryLockError<OwnedFd>> {
+    match kind {
+        Kind::Nfs => hardlink::try_lock_linked(sys, terms).map(Proof::File),
+        Kind::Pidfile => match hardlink::try_lock_unnamed(sys, terms) {
+            Err(TryLockError::Fault(fault)) if cannot_be_unnamed(fault) => {
+                hardlink::try_lock_named(sys, terms)
+            }
+            outcome => outcome,
+        }
+        .map(Proof::File),
+        Kind::Symlink => symlink::try_lock(sys, terms).map(Proof::Link),
+        Kind::Mkdir => mkdir::try_lock(sys, terms).map(Proof::Directory),
+        _ => Err(fault(Call::Open, FaultKind::Unsupported).into()),
+    }
+}
+
+/// How file systems and kernels say that they have no `O_TMPFILE`.
+fn cannot_be_unnamed(fault: Fault) -> bool {
+    fault.node == Node::Private
+        && fault.call == Call::Open
+        && matches!(
+            fault.kind,
+            FaultKind::Unsupported | FaultKind::IsDirectory | FaultKind::Missing
+        )
+}
+
+/// Removes a lock that `decide` calls stale, without taking it; tells why. `nonce` must be fresh;
+/// `now_ms` is the time by the file system's clock.
+pub fn remove(
+    spot: &Spot,
+    terms: &Terms<'_>,
+    nonce: &Nonce,
+    now_ms: i64,
+    decide: Decide<'_>,
+) -> Result<Stale, TryLockError<OwnedFd>> {
+    let private = FileName::private(spot.lock.as_c_str(), nonce);
+    let sys = spot.sys(&private);
+    match spot.kind {
+        Kind::Nfs | Kind::Pidfile => hardlink::remove(&sys, terms, spot.layout(), now_ms, decide),
+        Kind::Symlink => symlink::remove(&sys, terms, decide),
+        Kind::Mkdir => mkdir::remove(&sys, terms, decide),
+        _ => Err(fault(Call::Open, FaultKind::Unsupported).into()),
+    }
+}
+
+/// Removes what killed processes left beside the lock; not what is in use. Answers how many
+/// leftovers were removed.
+pub fn sweep(spot: &Spot) -> Result<u32, Fault> {
+    use rustix::fs::{Mode, OFlags, openat};
+
+    let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC;
+    let directory = openat(&spot.dir, c".", flags, Mode::empty())
+        .map_err(|errno| crate::fault::fault(Call::Open, Node::Directory, errno))?;
+    let mut buffer = [core::mem::MaybeUninit::uninit(); 4096];
+    let mut entries = RawDir::new(&directory, &mut buffer);
+    let mut removed = 0;
+    while let Some(entry) = entries.next() {
+        let entry =
+            entry.map_err(|errno| crate::fault::fault(Call::Open, Node::Directory, errno))?;
+        if !is_private(spot.lock.as_c_str(), entry.file_name()) {
+            continue;
+        }
+        let place = Place::in_directory(spot.dir.as_fd(), spot.lock.as_c_str())
+            .with_private(entry.file_name());
+        let sys = Sys::new(place);
+        let swept = match spot.kind {
+            Kind::Mkdir => mkdir::sweep(&sys),
+            _ => hardlink::sweep(&sys),
+        };
+        // One leftover that cannot be removed does not keep the others.
+        removed += u32::from(swept.unwrap_or(false));
+    }
+    Ok(removed)
+}
+
+impl Taken {
+    /// What stands in the lock.
+    pub fn payload(&self) -> &[u8] {
+        &self.payload
+    }
+
+    /// The lock's own file or directory; a symbolic link has none.
+    pub fn file(&self) -> Option<BorrowedFd<'_>> {
+        match &self.proof {
+            Proof::File(locked) => Some(locked.file().as_fd()),
+            Proof::Directory(locked) => Some(locked.directory().as_fd()),
+            Proof::Link(_) => None,
+        }
+    }
+
+    /// Whether this is the process that took the lock, and not a forked child of it: what the
+    /// parent took stays the parent's.
+    pub fn is_mine(&self) -> bool {
+        self.pid == process::id()
+    }
+
+    /// Whether the lock is still held: nobody removed or replaced it.
+    pub fn still_held(&self, spot: &Spot) -> Result<bool, Fault> {
+        let sys = spot.sys(&self.private);
+        match &self.proof {
+            Proof::File(locked) => hardlink::still_held(&sys, locked),
+            Proof::Directory(locked) => mkdir::still_held(&sys, locked),
+            Proof::Link(_) => symlink::still_held(&sys, &self.payload),
+        }
+    }
+
+    /// Gives the lock back, and tells whether it was ours until now.
+    pub fn unlock(self, spot: &Spot) -> Result<Unlocked, Fault> {
+        let sys = spot.sys(&self.private);
+        match self.proof {
+            Proof::File(locked) => hardlink::unlock(&sys, locked),
+            Proof::Directory(locked) => mkdir::unlock(&sys, locked),
+            Proof::Link(locked) => symlink::unlock(&sys, locked, &self.payload),
+        }
+    }
+
+    /// Leaves the lock standing on behalf of the process that its payload names.
+    pub fn leave(self) {
+        drop(self.proof);
+    }
+}
+
+fn fault(call: Call, kind: FaultKind) -> Fault {
+    Fault { call, node: Node::Lock, kind, errno: 0 }
+}
