@@ -203,12 +203,12 @@ fn leftovers_of_the_dead_are_swept_and_those_in_use_stay() {
         let dead = scratch.0.join(".lock.00000000000000000000000000000000.lk");
         let used = scratch.0.join(".lock.11111111111111111111111111111111.lk");
         std::fs::write(&dead, "").unwrap();
-        let user = std::fs::File::create(&used).unwrap();
-        user.lock().unwrap();
+        let holder = std::fs::File::create(&used).unwrap();
+        holder.lock().unwrap();
         std::fs::write(scratch.0.join(".lock.unrelated.lk"), "").unwrap();
         assert_eq!(sweep(&spot).unwrap(), 1);
         assert!(!dead.exists() && used.exists());
-        drop(user);
+        drop(holder);
         assert_eq!(sweep(&spot).unwrap(), 1);
         assert_eq!(scratch.entries(), [".lock.unrelated.lk"]);
 
