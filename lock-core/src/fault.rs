@@ -62,6 +62,8 @@ pub enum Call {
     Symlink,
     /// `unlink(2)`.
     Unlink,
+    /// `utimensat(2)`.
+    Utimens,
 }
 
 /// See [`Fault::kind`].
@@ -144,6 +146,7 @@ impl Call {
             Call::Stat => "stat",
             Call::Symlink => "symlink",
             Call::Unlink => "unlink",
+            Call::Utimens => "touch",
         }
     }
 }

@@ -13,6 +13,7 @@
 //! | [`payload`] | the bytes in lock files, one codec per format |
 //! | [`held`] | what this process holds already |
 //! | [`staleness`] | whether the holder of a lock in the way is gone |
+//! | [`refresh`] | when to touch a held lock |
 //! | [`kind`] | the table of lock kinds and their names |
 //!
 //! What it does not do: wait (the faces drive attempts), open paths (a back end does), or decide
@@ -41,5 +42,6 @@ pub mod kind;
 pub mod os;
 pub mod owner;
 pub mod payload;
+pub mod refresh;
 pub mod scheme;
 pub mod staleness;

@@ -14,7 +14,7 @@ use lock_core::scheme::hardlink::{self, Layout, Unlocked};
 use lock_core::scheme::{mkdir, symlink};
 use lock_core::staleness::Stale;
 use rustix::fd::{AsFd, BorrowedFd, OwnedFd};
-use rustix::fs::{RawDir, RawMode};
+use rustix::fs::{RawDir, RawMode, Timespec, Timestamps, UTIME_NOW, futimens};
 
 use crate::place::{FileName, Nonce, Place, is_private, open_parent};
 use crate::process;
@@ -218,6 +218,17 @@ impl Taken {
             Proof::Directory(locked) => mkdir::still_held(&sys, locked),
             Proof::Link(_) => symlink::still_held(&sys, &self.payload),
         }
+    }
+
+    /// Sets the lock's time to now, by the file system's clock, through the open file: a lock that
+    /// took this one's place is not touched. A symbolic link keeps its time.
+    pub fn touch(&self) -> Result<(), Fault> {
+        let now = Timespec { tv_sec: 0, tv_nsec: UTIME_NOW };
+        let times = Timestamps { last_access: now, last_modification: now };
+        self.file().map_or(Ok(()), |file| {
+            futimens(file, &times)
+                .map_err(|errno| crate::fault::fault(Call::Utimens, Node::Lock, errno))
+        })
     }
 
     /// Gives the lock back, and tells whether it was ours until now.
