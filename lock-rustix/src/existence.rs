@@ -23,9 +23,6 @@ use crate::sys::{LOCK_FILE_MODE, Sys};
 /// What an nfs lock's name has after the path's.
 pub const NFS_SUFFIX: &[u8] = b".nfs_lock";
 
-/// The longest payload that is written, in bytes.
-pub const PAYLOAD_MAX: usize = hardlink::PAYLOAD_MAX - 1;
-
 /// Where an existence lock is: its directory, held open, and its names.
 #[derive(Debug)]
 pub struct Spot {
@@ -89,14 +86,16 @@ impl AsFd for Spot {
 pub struct Taken {
     private: FileName,
     proof: Proof,
-    payload: ArrayVec<u8, PAYLOAD_MAX>,
     pid: u32,
 }
+
+/// What a symbolic link was made with: the link is ours as long as it has this target.
+type Target = ArrayVec<u8, { symlink::TARGET_MAX }>;
 
 #[derive(Debug)]
 enum Proof {
     File(hardlink::Locked<OwnedFd>),
-    Link(symlink::Locked),
+    Link(symlink::Locked, Target),
     Directory(mkdir::Locked<OwnedFd>),
 }
 
@@ -106,12 +105,9 @@ pub fn try_lock(
     terms: &Terms<'_>,
     nonce: &Nonce,
 ) -> Result<Taken, TryLockError<OwnedFd>> {
-    let Ok(payload) = ArrayVec::try_from(terms.payload) else {
-        return Err(fault(Call::Pwrite, FaultKind::TooLong).into());
-    };
     let private = FileName::private(spot.lock.as_c_str(), nonce);
     let proof = attempt(&spot.sys(&private), spot.kind, terms)?;
-    Ok(Taken { private, proof, payload, pid: process::id() })
+    Ok(Taken { private, proof, pid: process::id() })
 }
 
 fn attempt(sys: &Sys<'_>, kind: Kind, terms: &Terms<'_>) -> Result<Proof, TryLockError<OwnedFd>> {
@@ -124,7 +120,11 @@ fn attempt(sys: &Sys<'_>, kind: Kind, terms: &Terms<'_>) -> Result<Proof, TryLoc
             outcome => outcome,
         }
         .map(Proof::File),
-        Kind::Symlink => symlink::try_lock(sys, terms).map(Proof::Link),
+        Kind::Symlink => {
+            let too_long = fault(Call::Symlink, FaultKind::TooLong);
+            let target = Target::try_from(terms.payload).map_err(|_| too_long)?;
+            symlink::try_lock(sys, terms).map(|locked| Proof::Link(locked, target))
+        }
         Kind::Mkdir => mkdir::try_lock(sys, terms).map(Proof::Directory),
         _ => Err(fault(Call::Open, FaultKind::Unsupported).into()),
     }
@@ -190,17 +190,12 @@ pub fn sweep(spot: &Spot) -> Result<u32, Fault> {
 }
 
 impl Taken {
-    /// What stands in the lock.
-    pub fn payload(&self) -> &[u8] {
-        &self.payload
-    }
-
     /// The lock's own file or directory; a symbolic link has none.
     pub fn file(&self) -> Option<BorrowedFd<'_>> {
         match &self.proof {
             Proof::File(locked) => Some(locked.file().as_fd()),
             Proof::Directory(locked) => Some(locked.directory().as_fd()),
-            Proof::Link(_) => None,
+            Proof::Link(..) => None,
         }
     }
 
@@ -216,7 +211,7 @@ impl Taken {
         match &self.proof {
             Proof::File(locked) => hardlink::still_held(&sys, locked),
             Proof::Directory(locked) => mkdir::still_held(&sys, locked),
-            Proof::Link(_) => symlink::still_held(&sys, &self.payload),
+            Proof::Link(_, target) => symlink::still_held(&sys, target),
         }
     }
 
@@ -237,7 +232,7 @@ impl Taken {
         match self.proof {
             Proof::File(locked) => hardlink::unlock(&sys, locked),
             Proof::Directory(locked) => mkdir::unlock(&sys, locked),
-            Proof::Link(locked) => symlink::unlock(&sys, locked, &self.payload),
+            Proof::Link(locked, target) => symlink::unlock(&sys, locked, &target),
         }
     }
 

@@ -31,7 +31,7 @@ use crate::scheme::breaking::{
 use crate::staleness::{Stale, Verdict};
 
 /// The longest payload that is understood, in bytes.
-pub const PAYLOAD_MAX: usize = 2048;
+pub const PAYLOAD_MAX: usize = 8192;
 
 /// What every way of taking the lock calls.
 pub trait Calls: Contents + Flock + Names + Processes {}
@@ -284,10 +284,10 @@ fn read_verdict<O: Contents + Processes>(
     now_ms: i64,
     decide: Decide<'_>,
 ) -> Result<Verdict, TryLockError<O::File>> {
-    let mut buffer = [0; PAYLOAD_MAX];
+    // One byte more than is understood shows that there is more: no part is taken for the whole.
+    let mut buffer = [0; PAYLOAD_MAX + 1];
     let len = os.pread(file, &mut buffer, 0)?;
-    // A payload that fills the buffer may be longer: no part is taken for the whole.
-    let claim = buffer.get(..len).filter(|_| len < PAYLOAD_MAX).and_then(terms.decode);
+    let claim = buffer.get(..len).filter(|_| len <= PAYLOAD_MAX).and_then(terms.decode);
     let age_ms = now_ms.saturating_sub(os.fstat(file)?.modified_ms);
     Ok(decide(claim.as_ref(), verdict(os, terms, claim.as_ref(), age_ms, true)))
 }
