@@ -124,7 +124,7 @@ pub fn pid_is_comparable(claim: &Claim, observer: &Observer) -> bool {
     match (theirs.boot, mine.boot) {
         (Some(theirs), Some(mine)) if theirs != mine => return false,
         (Some(_), Some(_)) => {}
-        _ if same_host(theirs, mine) != Some(true) => return false,
+        _ if same_host(theirs, mine) == Some(false) => return false,
         _ => {}
     }
     theirs.pid.is_some() && same_pid_namespace(theirs.pid_namespace, mine.pid_namespace)
@@ -139,7 +139,9 @@ pub fn strict(claim: &Claim, observer: &Observer, evidence: &Evidence, policy: P
     if same_boot == Some(false) {
         return after_other_boot(claim, observer, evidence, policy);
     }
-    if same_boot.is_none() && same_host(&claim.owner, &observer.owner) != Some(true) {
+    // A lock that names no host is this host's where no other can have written it.
+    let same_host = same_host(&claim.owner, &observer.owner).unwrap_or(evidence.local);
+    if same_boot.is_none() && !same_host {
         return Verdict::Unknown(Unknown::OtherHost);
     }
     if claim.owner.pid.is_none() {
@@ -360,6 +362,16 @@ mod tests {
                 Verdict::Stale(Stale::NoProcess),
             ),
             (
+                claim(owner(b"", None, 5, 0), false),
+                evidence(gone, true, true),
+                Verdict::Stale(Stale::NoProcess),
+            ),
+            (
+                claim(owner(b"", None, 5, 0), false),
+                evidence(gone, true, false),
+                Verdict::Unknown(Unknown::OtherHost),
+            ),
+            (
                 claim(owner(b"vm", None, 0, 0), false),
                 evidence(None, true, true),
                 Verdict::Unknown(Unknown::NoPid),
@@ -388,7 +400,7 @@ mod tests {
             (owner(b"vm", OTHER, 5, 9), false),
             (owner(b"vm", None, 5, 0), true),
             (owner(b"elsewhere", None, 5, 0), false),
-            (owner(b"", None, 5, 0), false),
+            (owner(b"", None, 5, 0), true),
             (owner(b"vm", MINE, 0, 9), false),
         ] {
             assert_eq!(pid_is_comparable(&claim(owner.clone(), false), &me()), expected, "{owner}");
@@ -423,6 +435,7 @@ mod tests {
             (&there, None, 25_000, false),
             (&there, None, 25_001, true),
             (&unnamed, Some(ProcessState::Gone), 1001, true),
+            (&unnamed, Some(running(0, 0)), 1001, false),
             (&here, Some(ProcessState::Gone), -5, false),
         ] {
             let evidence = Evidence { age_ms, ..evidence(process, true, true) };
