@@ -5,6 +5,7 @@
 //! Source: `core_unix` v0.15 to v0.18, `lock_file_blocking.ml`, run.
 
 use core::fmt;
+use core::ops::Range;
 
 use arrayvec::ArrayVec;
 
@@ -88,12 +89,16 @@ pub fn parse_pid(file: &[u8]) -> Option<Pid> {
     u64::try_from(number).ok().and_then(Pid::new)
 }
 
-/// `String.strip`, whose white space has the vertical tab too.
 fn strip(text: &[u8]) -> &[u8] {
+    text.get(stripped(text)).unwrap_or_default()
+}
+
+/// What `String.strip` leaves of a text; its white space has the vertical tab too.
+pub(super) fn stripped(text: &[u8]) -> Range<usize> {
     let blank = |byte: &u8| matches!(byte, b' ' | b'\t'..=b'\r');
     let start = text.iter().position(|byte| !blank(byte)).unwrap_or(text.len());
     let end = text.iter().rposition(|byte| !blank(byte)).map_or(start, |at| at.saturating_add(1));
-    text.get(start..end).unwrap_or_default()
+    start..end
 }
 
 #[cfg(test)]
