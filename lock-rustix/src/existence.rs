@@ -93,6 +93,8 @@ pub struct Taken {
 type Target = ArrayVec<u8, { symlink::TARGET_MAX }>;
 
 #[derive(Debug)]
+// Without allocation the target stays where it is, however long.
+#[allow(clippy::large_enum_variant)]
 enum Proof {
     File(hardlink::Locked<OwnedFd>),
     Link(symlink::Locked, Target),

@@ -14,6 +14,7 @@
 //! | [`lock_table`] | `/proc/locks`: looking without touching |
 //! | [`process`] | facts about processes: state, start time, command, host |
 //! | [`identity`] | who this process is, and whether a file system is local |
+//! | [`signature`] | what stands in an existence lock, by kind |
 //! | [`clock`] | the kernel's clocks |
 //!
 //! A program that uses [`local`] needs an implementation of `critical-section` (on std: its
@@ -40,6 +41,7 @@ pub mod look;
 pub mod place;
 pub mod process;
 pub mod queue;
+pub mod signature;
 pub mod sys;
 
 pub use rustix;

@@ -1,0 +1,157 @@
+//! What a holder writes into an existence lock, and what others read out of it, by kind.
+
+use lock_core::fault::{Call, Fault, FaultKind};
+use lock_core::kind::Kind;
+use lock_core::os::Node;
+use lock_core::owner::{Owner, Text};
+use lock_core::payload::date_time::WallTime;
+use lock_core::payload::identity;
+use lock_core::payload::link_identity::LinkIdentity;
+use lock_core::payload::nfs_info::{NFS_INFO_MAX, NfsInfo};
+use lock_core::payload::pidfile::{self, Pidfile};
+use lock_core::staleness::Claim;
+
+use crate::identity::Identity;
+use crate::place::Nonce;
+
+/// Who signs an acquisition, and how.
+#[derive(Clone, Copy, Debug)]
+pub struct Signer<'a> {
+    /// The holder: this process, or another on whose behalf the lock is taken.
+    pub holder: &'a Identity,
+    /// The holder's own words; only [`Kind::Nfs`] has room for them.
+    pub message: &'a [u8],
+    /// Fresh for each acquisition.
+    pub nonce: &'a Nonce,
+    /// Whether the holder keeps the lock's file open, and so flocked, for as long as it lives.
+    pub flocked: bool,
+}
+
+/// The bytes of a lock.
+#[derive(Clone, Debug)]
+pub struct Payload {
+    bytes: [u8; NFS_INFO_MAX],
+    len: usize,
+}
+
+impl Payload {
+    /// The bytes to write.
+    pub fn as_bytes(&self) -> &[u8] {
+        self.bytes.get(..self.len).unwrap_or_default()
+    }
+
+    fn from_bytes(text: &[u8]) -> Option<Payload> {
+        let mut payload = Payload { bytes: [0; NFS_INFO_MAX], len: text.len() };
+        payload.bytes.get_mut(..text.len())?.copy_from_slice(text);
+        Some(payload)
+    }
+}
+
+impl Signer<'_> {
+    /// The payload of an acquisition of this kind. Fails with
+    /// [`TooLong`](FaultKind::TooLong) for a message that does not fit.
+    pub fn payload(&self, kind: Kind) -> Result<Payload, Fault> {
+        let owner = &self.holder.observer.owner;
+        let payload = match kind {
+            Kind::Nfs => self.nfs(owner),
+            Kind::Pidfile => pidfile(owner),
+            Kind::Symlink => self.link(owner, false),
+            Kind::Mkdir => self.link(owner, self.flocked),
+            _ => None,
+        };
+        let kind = FaultKind::TooLong;
+        payload.ok_or(Fault { call: Call::Pwrite, node: Node::Lock, kind, errno: 0 })
+    }
+
+    fn nfs(&self, owner: &Owner) -> Option<Payload> {
+        let info = NfsInfo {
+            host: owner.host.clone().unwrap_or_default(),
+            pid: owner.pid?,
+            message: Text::try_from(self.message).ok()?,
+            start_time: self.holder.started_at_us.and_then(WallTime::from_us),
+            identity: Some(identity::Identity {
+                boot: owner.boot,
+                pid_namespace: owner.pid_namespace,
+                time_namespace: self.holder.observer.time_namespace,
+                start: owner.start,
+                nonce: Some(*self.nonce),
+                flocked: self.flocked,
+            }),
+        };
+        let mut payload = Payload { bytes: [0; NFS_INFO_MAX], len: 0 };
+        payload.len = info.write_human(&mut payload.bytes).ok()?;
+        Some(payload)
+    }
+
+    fn link(&self, owner: &Owner, flocked: bool) -> Option<Payload> {
+        let (nonce, _) = self.nonce.split_first_chunk()?;
+        let identity = LinkIdentity {
+            pid: u32::try_from(owner.pid?.get()).ok()?,
+            boot: owner.boot,
+            pid_namespace: owner.pid_namespace,
+            time_namespace: self.holder.observer.time_namespace,
+            start: owner.start,
+            nonce: *nonce,
+            flocked,
+        };
+        Payload::from_bytes(&identity.write().ok()?)
+    }
+}
+
+fn pidfile(owner: &Owner) -> Option<Payload> {
+    let pid = u32::try_from(owner.pid?.get()).ok()?;
+    Payload::from_bytes(&pidfile::write(pid, &owner.host.clone().unwrap_or_default()))
+}
+
+/// Reads what a lock of this kind says of its holder.
+///
+/// ```
+/// use lock_core::kind::Kind;
+/// use lock_rustix::signature::decode;
+///
+/// let claim = decode(Kind::Nfs)(b"((host vm) (pid 18426) (message \"\"))\n").unwrap();
+/// assert_eq!(claim.owner.pid.unwrap().get(), 18426);
+/// assert_eq!(decode(Kind::Nfs)(b""), None);
+/// ```
+pub fn decode(kind: Kind) -> fn(&[u8]) -> Option<Claim> {
+    match kind {
+        Kind::Nfs => |file| NfsInfo::parse(file).ok().map(|info| info.claim()),
+        Kind::Pidfile => |file| Pidfile::parse(file).claim().ok(),
+        Kind::Symlink | Kind::Mkdir => {
+            |target| LinkIdentity::parse(target).ok().map(|identity| identity.claim())
+        }
+        _ => |_| None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::identity::myself;
+
+    #[test]
+    fn every_kind_reads_back_what_it_signs() {
+        let me = myself();
+        let mine = &me.observer.owner;
+        let signer = Signer { holder: &me, message: b"", nonce: &[7; 16], flocked: true };
+        for kind in [Kind::Nfs, Kind::Pidfile, Kind::Symlink, Kind::Mkdir] {
+            let payload = signer.payload(kind).unwrap();
+            let claim = decode(kind)(payload.as_bytes()).unwrap();
+            assert_eq!(claim.owner.pid, mine.pid, "{kind:?}");
+            if kind == Kind::Pidfile {
+                assert_eq!(claim.owner.host, mine.host);
+                continue;
+            }
+            assert_eq!((claim.owner.boot, claim.owner.start), (mine.boot, mine.start));
+            assert_eq!(claim.owner.pid_namespace, mine.pid_namespace);
+            assert_eq!(claim.flocked, kind != Kind::Symlink, "{kind:?}");
+        }
+    }
+
+    #[test]
+    fn a_message_that_does_not_fit_is_refused() {
+        let me = myself();
+        let signer = Signer { holder: &me, message: &[b'x'; 2000], nonce: &[7; 16], flocked: true };
+        assert_eq!(signer.payload(Kind::Nfs).unwrap_err().kind, FaultKind::TooLong);
+    }
+}
