@@ -2,7 +2,6 @@
 //! holders, by an independent witness, and never a lock that stays stuck.
 
 use core::time::Duration;
-use core::time::Duration;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
