@@ -30,6 +30,8 @@ pub enum Node {
     Guard,
     /// The symbolic link inside a lock directory that names the holder.
     Owner,
+    /// The file beside the lock that counts its acquisitions.
+    Token,
 }
 
 impl Node {
@@ -43,6 +45,7 @@ impl Node {
             Node::Directory => "the directory",
             Node::Guard => "the guard file",
             Node::Owner => "the owner link",
+            Node::Token => "the token file",
         }
     }
 }

@@ -15,6 +15,7 @@
 //! | [`process`] | facts about processes: state, start time, command, host |
 //! | [`identity`] | who this process is, and whether a file system is local |
 //! | [`signature`] | what stands in an existence lock, by kind |
+//! | [`fencing`] | numbers that grow with every acquisition |
 //! | [`clock`] | the kernel's clocks |
 //!
 //! A program that uses [`local`] needs an implementation of `critical-section` (on std: its
@@ -32,6 +33,7 @@ pub mod clock;
 pub mod existence;
 pub mod fault;
 pub mod fcntl;
+pub mod fencing;
 pub mod guard;
 mod held;
 pub mod identity;
