@@ -63,6 +63,8 @@ pub enum Expected {
     Length(usize),
     /// A list.
     List,
+    /// Words.
+    Message,
     /// The number of a pid namespace, in hexadecimal.
     Namespace,
     /// No more lists inside each other than this.
@@ -118,6 +120,7 @@ impl fmt::Display for Expected {
             Expected::IpAddress => "an IPv4 address",
             Expected::Length(max) => return write!(out, "no more than {max} bytes"),
             Expected::List => "a list",
+            Expected::Message => "a message",
             Expected::Namespace => "a pid namespace in hexadecimal",
             Expected::Nesting(max) => return write!(out, "no more than {max} nested lists"),
             Expected::Pid => "a process id",

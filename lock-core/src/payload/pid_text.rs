@@ -26,7 +26,7 @@ use crate::staleness::Claim;
 /// The longest file that is read, in bytes. A `postmaster.pid` can have three paths in it.
 pub const PID_TEXT_MAX: usize = 4096;
 
-/// The longest line that [`line`], [`bare`] and [`column`] write, in bytes.
+/// The longest line that [`line()`], [`bare()`] and [`column()`] write, in bytes.
 pub const PID_LINE_MAX: usize = 11;
 
 /// The longest file that [`with_host`] writes, in bytes.
