@@ -5,7 +5,7 @@ use super::read::{
     always, filelock, link_identity, local_message, names_pid_and_host, never, nothing_in_it,
     pid_column, pid_text, said,
 };
-use crate::os::FileType::{self, Directory, Regular, Symlink};
+use crate::os::FileType::{Directory, Regular, Symlink};
 use crate::payload::link_target::{Chromium, Emacs, Firefox, Mercurial};
 use crate::payload::nfs_info::NfsInfo;
 use crate::payload::parse::{Expected, ParseError};
