@@ -14,6 +14,7 @@
 //! | [`held`] | what this process holds already |
 //! | [`staleness`] | whether the holder of a lock in the way is gone |
 //! | [`refresh`] | when to touch a held lock |
+//! | [`wait`] | when to try again for a lock that is held |
 //! | [`kind`] | the table of lock kinds and their names |
 //!
 //! What it does not do: wait (the faces drive attempts), open paths (a back end does), or decide
@@ -45,3 +46,4 @@ pub mod payload;
 pub mod refresh;
 pub mod scheme;
 pub mod staleness;
+pub mod wait;
