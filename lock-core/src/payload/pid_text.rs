@@ -168,7 +168,8 @@ pub fn column(pid: u32) -> ArrayVec<u8, PID_LINE_MAX> {
     line.unwrap_or_default()
 }
 
-/// `1234\nvm\n`: Python's filelock, soft. `Ambiguous`: a line break in the host's name.
+/// `1234\nvm\n`: Python's filelock, soft. `Ambiguous`: white space or control characters in the
+/// host's name.
 ///
 /// ```
 /// use lock_core::owner::Host;
@@ -178,7 +179,7 @@ pub fn column(pid: u32) -> ArrayVec<u8, PID_LINE_MAX> {
 /// assert_eq!(with_host(1234, &host).unwrap().as_slice(), b"1234\nvm\n");
 /// ```
 pub fn with_host(pid: u32, host: &Host) -> Result<ArrayVec<u8, PID_AND_HOST_MAX>, WriteError> {
-    if host.iter().any(u8::is_ascii_control) {
+    if host.iter().any(|byte| byte.is_ascii_control() || *byte == b' ') {
         return Err(WriteError::Ambiguous);
     }
     build(|out| {
