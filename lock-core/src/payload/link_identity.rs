@@ -13,7 +13,7 @@
 use arrayvec::ArrayVec;
 
 use super::parse::{Expected, ParseError};
-use super::write::WriteError;
+use super::write::{WriteError, build};
 use crate::owner::{BootId, Owner, Pid, PidNamespace, StartTime};
 use crate::staleness::{Claim, TimeNamespace};
 
@@ -93,19 +93,18 @@ impl LinkIdentity {
     /// The target of the link. `TooLong`: a number exceeds what its field says.
     pub fn write(&self) -> Result<ArrayVec<u8, LINK_IDENTITY_LEN>, WriteError> {
         let packed = self.pack().ok_or(WriteError::TooLong)?;
-        let mut target = ArrayVec::new();
-        // 41 bytes make 55 characters, the last of which stands for four bits.
-        let characters = packed.chunks(3).flat_map(|chunk| {
-            let bits = number(chunk).wrapping_shl(match chunk.len() {
-                1 => 16,
-                2 => 8,
-                _ => 0,
-            });
-            let used = chunk.len().saturating_add(1);
-            [18u32, 12, 6, 0].into_iter().take(used).map(move |shift| character(bits >> shift))
-        });
-        target.extend(LINK_IDENTITY_PREFIX.iter().copied().chain(characters));
-        Ok(target)
+        build(|out| {
+            out.bytes(LINK_IDENTITY_PREFIX);
+            // 41 bytes make 55 characters, the last of which stands for four bits.
+            for chunk in packed.chunks(3) {
+                let spare = 3usize.saturating_sub(chunk.len());
+                let bits = chunk.iter().chain([0; 3].iter().take(spare));
+                let bits = bits.fold(0u32, |bits, &byte| bits.wrapping_shl(8) | u32::from(byte));
+                for shift in [18, 12, 6, 0].into_iter().take(chunk.len().saturating_add(1)) {
+                    out.bytes(&[character(bits.wrapping_shr(shift))]);
+                }
+            }
+        })
     }
 
     /// What it says about the holder. Not its host: a boot id is of one machine.
@@ -180,7 +179,7 @@ fn number(bytes: &[u8]) -> u64 {
 const ALPHABET: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_";
 
 /// The character of the lowest six bits.
-fn character(bits: u64) -> u8 {
+fn character(bits: u32) -> u8 {
     usize::try_from(bits & 0x3f).ok().and_then(|bits| ALPHABET.get(bits)).copied().unwrap_or(b'A')
 }
 

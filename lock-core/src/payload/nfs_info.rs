@@ -27,6 +27,9 @@ use crate::staleness::Claim;
 /// The longest file that is read, and longer than any that is written; in bytes.
 pub const NFS_INFO_MAX: usize = 8192;
 
+/// A record of three fields of two words, and one of a word and a list of two.
+const PARTS: usize = 21;
+
 /// The holder of an nfs lock.
 #[derive(Clone, Debug, Eq, Hash, PartialEq)]
 pub struct NfsInfo {
@@ -150,17 +153,18 @@ impl NfsInfo {
     ) -> Result<usize, WriteError> {
         let pid = build::<20>(|out| out.decimal(self.pid.get()))?;
         let start = self.start_time.map(|time| (time.date(), time.time_of_day()));
-        let mut parts = ArrayVec::<Part<'_>, 21>::new();
-        let fields = [("host", &self.host[..]), ("pid", &pid), ("message", &self.message)];
-        parts.push(Part::Open);
-        for (name, value) in fields {
-            parts.extend([Part::Open, Part::Atom(name.as_bytes()), Part::Atom(value), Part::Close]);
+        let mut parts = ArrayVec::<Part<'_>, PARTS>::new();
+        let mut add =
+            |more: &[_]| parts.try_extend_from_slice(more).map_err(|_| WriteError::TooLong);
+        add(&[Part::Open])?;
+        for (name, value) in [("host", &self.host[..]), ("pid", &pid), ("message", &self.message)] {
+            add(&[Part::Open, Part::Atom(name.as_bytes()), Part::Atom(value), Part::Close])?;
         }
         if let Some((date, time)) = &start {
-            parts.extend([Part::Open, Part::Atom(b"start_time"), Part::Open]);
-            parts.extend([Part::Atom(date), Part::Atom(time), Part::Close, Part::Close]);
+            add(&[Part::Open, Part::Atom(b"start_time"), Part::Open])?;
+            add(&[Part::Atom(date), Part::Atom(time), Part::Close, Part::Close])?;
         }
-        parts.push(Part::Close);
+        add(&[Part::Close])?;
         let mut out = Out::new(file);
         if let Some(identity) = &self.identity {
             identity.write(&mut out);
