@@ -95,12 +95,16 @@ impl<F> Held<F> {
         });
     }
 
-    /// Keeps a descriptor open until the file is released. Gives it back if the file is not held
-    /// any more, or if there is no room.
-    pub fn park(&self, inode: Inode, file: F) -> Result<(), F> {
+    /// Closes a descriptor of the file; while process `pid` holds the file, keeps it open until the
+    /// file is released. Gives it back if there is no room for that.
+    pub fn close(&self, inode: Inode, pid: u32, file: F) -> Result<(), F> {
         critical_section::with(|cs| match self.table.borrow_ref_mut(cs).get_mut(&inode) {
-            Some(entry) => entry.parked.push(file),
-            None => Err(file),
+            Some(entry) if entry.pid == pid => entry.parked.push(file),
+            // Within the critical section: later, another thread could hold the file already.
+            _ => {
+                drop(file);
+                Ok(())
+            }
         })
     }
 
@@ -141,11 +145,30 @@ mod tests {
         let held = Held::new();
         let descriptor = Rc::new(());
         held.insert(FILE, 1, Mode::Exclusive).unwrap();
-        held.park(FILE, descriptor.clone()).unwrap();
+        held.close(FILE, 1, descriptor.clone()).unwrap();
         assert_eq!(Rc::strong_count(&descriptor), 2);
         held.remove(FILE);
         assert_eq!(Rc::strong_count(&descriptor), 1);
-        assert!(held.park(FILE, descriptor).is_err(), "nothing is held: close it yourself");
+    }
+
+    #[test]
+    fn descriptors_close_at_once_where_nothing_is_held() {
+        let held = Held::new();
+        let descriptor = Rc::new(());
+        held.close(FILE, 1, descriptor.clone()).unwrap();
+        held.insert(FILE, 1, Mode::Exclusive).unwrap();
+        held.close(FILE, 2, descriptor.clone()).unwrap();
+        assert_eq!(Rc::strong_count(&descriptor), 1, "what a parent holds is not the child's");
+    }
+
+    #[test]
+    fn only_so_many_descriptors_wait_for_a_release() {
+        let held = Held::new();
+        held.insert(FILE, 1, Mode::Exclusive).unwrap();
+        for number in 0..PARKED_MAX {
+            held.close(FILE, 1, number).unwrap();
+        }
+        assert_eq!(held.close(FILE, 1, PARKED_MAX), Err(PARKED_MAX));
     }
 
     #[test]

@@ -26,9 +26,6 @@ static OPEN_FILES: Held<()> = Held::new();
 /// Locks of open files pass to forked children with the descriptors: any process's entry counts.
 const ANY_PROCESS: u32 = 0;
 
-/// How often a descriptor may find its file's entry come and go before it is given up on.
-const DISPOSE_TRIES: u32 = 8;
-
 /// The right to open and close a file whose POSIX lock this process holds or wants.
 #[derive(Debug)]
 pub(crate) struct Reservation {
@@ -59,6 +56,10 @@ impl Reservation {
     }
 
     fn of(inode: Inode, mode: Mode) -> Result<Reservation, LockError> {
+        if by_open_file(inode) {
+            // When that lock's file is closed, a POSIX lock would go with it.
+            return Err(LockError::HeldByThisProcess);
+        }
         match POSIX.insert(inode, process::id(), mode) {
             Ok(()) => Ok(Reservation { inode }),
             Err(InsertError::HeldByThisProcess) => Err(LockError::HeldByThisProcess),
@@ -87,20 +88,9 @@ impl Drop for Reservation {
 
 /// Closes a descriptor of a file that another thread may hold with a POSIX lock; in that case only
 /// when that thread is done with it.
-pub(crate) fn dispose(inode: Inode, mut file: OwnedFd) {
-    for _ in 0..DISPOSE_TRIES {
-        if let Ok(reservation) = Reservation::of(inode, Mode::Shared) {
-            drop(file);
-            drop(reservation);
-            return;
-        }
-        match POSIX.park(inode, file) {
-            Ok(()) => return,
-            Err(unparked) => file = unparked,
-        }
-    }
-    // No room to park: an open descriptor is a lesser evil than another thread's lost lock.
-    mem::forget(file);
+pub(crate) fn dispose(inode: Inode, file: OwnedFd) {
+    // With no room to wait, an open descriptor is a lesser evil than another thread's lost lock.
+    let _ = POSIX.close(inode, process::id(), file).map_err(mem::forget);
 }
 
 /// How this process holds the file at the path with a POSIX lock, if it does.

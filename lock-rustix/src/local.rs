@@ -72,7 +72,8 @@ pub fn try_lock(sys: &Sys<'_>, request: &Request<'_>) -> Result<Guard, LockError
 ///
 /// Whenever a signal is handled meanwhile, `go_on` is asked; `false` ends the wait with
 /// [`LockError::Interrupted`]. A POSIX lock that this process holds already, or is just taking in
-/// another thread, is not waited for: the kernel takes a process's threads for one.
+/// another thread, is not waited for: the kernel takes a process's threads for one. The same goes
+/// for a second lock of another kind on its file.
 pub fn lock(
     sys: &Sys<'_>,
     request: &Request<'_>,
@@ -119,6 +120,10 @@ fn attempt<'s, C: Queued<Sys<'s>>>(
     mode: Mode,
     wait: &mut Wait<'_>,
 ) -> Result<Locked<C, OwnedFd>, LockError> {
+    if held::by_process(sys).is_some() {
+        // Opening and closing the file would drop this process's own POSIX lock on it.
+        return Err(LockError::HeldByThisProcess);
+    }
     let mut restarts = Restarts(0);
     loop {
         let outcome = match (kernel::try_lock(sys, mode), &mut *wait) {

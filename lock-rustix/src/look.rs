@@ -2,10 +2,11 @@
 
 use lock_core::fault::{Call, Fault, FaultKind};
 use lock_core::kind::Kind;
-use lock_core::os::{Access, Contents, Files, Node};
+use lock_core::os::{Access, Contents, Files, Node, Stat};
 use lock_core::owner::{Owner, Text};
 use lock_core::payload::message::{MESSAGE_MAX, parse_pid};
 use lock_core::scheme::kernel::{self, ByBoth, ByFlock, ByOfd, Probe};
+use rustix::fd::OwnedFd;
 
 use crate::held;
 use crate::process;
@@ -35,27 +36,15 @@ pub fn look(sys: &Sys<'_>, kind: Kind) -> Result<Standing, Fault> {
         // Opening and closing the file to ask the kernel would drop our own lock.
         return Ok(Standing::Held(Owner::from_pid(process::id())));
     }
-    let probe = match kind {
-        Kind::File => kernel::probe::<ByBoth, _>(sys),
-        Kind::Flock => kernel::probe::<ByFlock, _>(sys),
-        // This way of asking sees the locks of both owners.
-        Kind::Lockf | Kind::Ofd => kernel::probe::<ByOfd, _>(sys),
-        _ => {
-            let kind = FaultKind::Unsupported;
-            Err(Fault { call: Call::Open, node: Node::Lock, kind, errno: 0 })
-        }
+    let file = match sys.open(Node::Lock, Access::Read) {
+        Err(fault) if fault.kind == FaultKind::Missing => return Ok(Standing::Missing),
+        opened => opened?,
     };
-    Ok(match probe? {
-        Probe::Missing => Standing::Missing,
-        Probe::Free => Standing::Free,
-        Probe::Held(blocker) => {
-            let signed = if kind == Kind::File { signature(sys) } else { None };
-            let kernel_pid = blocker.pid.map_or_else(Owner::default, Owner::from_pid).pid;
-            let mut owner = signed.unwrap_or_default();
-            owner.pid = owner.pid.or(kernel_pid);
-            Standing::Held(owner)
-        }
-    })
+    let stat = sys.fstat(&file)?;
+    let standing = standing(sys, kind, &file, stat);
+    // Another thread may hold it with a POSIX lock by now.
+    held::dispose(stat.inode, file);
+    standing
 }
 
 /// What the lock file says of its holder, present or past: Jane Street's `get_pid`, and the text.
@@ -66,11 +55,42 @@ pub fn signature(sys: &Sys<'_>) -> Option<Owner> {
         return None;
     }
     let file = sys.open(Node::Lock, Access::Read).ok()?;
+    let inode = sys.fstat(&file).ok()?.inode;
+    let owner = read_signature(sys, &file);
+    held::dispose(inode, file);
+    owner
+}
+
+fn standing(sys: &Sys<'_>, kind: Kind, file: &OwnedFd, stat: Stat) -> Result<Standing, Fault> {
+    let probe = match kind {
+        Kind::File => kernel::probe_opened::<ByBoth, _>(sys, file, stat),
+        Kind::Flock => kernel::probe_opened::<ByFlock, _>(sys, file, stat),
+        // This way of asking sees the locks of both owners.
+        Kind::Lockf | Kind::Ofd => kernel::probe_opened::<ByOfd, _>(sys, file, stat),
+        _ => {
+            let kind = FaultKind::Unsupported;
+            Err(Fault { call: Call::Open, node: Node::Lock, kind, errno: 0 })
+        }
+    };
+    Ok(match probe? {
+        Probe::Missing => Standing::Missing,
+        Probe::Free => Standing::Free,
+        Probe::Held(blocker) => {
+            let signed = if kind == Kind::File { read_signature(sys, file) } else { None };
+            let kernel_pid = blocker.pid.map_or_else(Owner::default, Owner::from_pid).pid;
+            let mut owner = signed.unwrap_or_default();
+            owner.pid = owner.pid.or(kernel_pid);
+            Standing::Held(owner)
+        }
+    })
+}
+
+fn read_signature(sys: &Sys<'_>, file: &OwnedFd) -> Option<Owner> {
     let mut buffer = [0; MESSAGE_MAX + 2];
     let mut len = 0;
     // A regular file gives all it has at once, but a signal can cut that short.
     while let Some(space) = buffer.get_mut(len..).filter(|space| !space.is_empty()) {
-        match sys.pread(&file, space, len as u64) {
+        match sys.pread(file, space, len as u64) {
             Ok(0) => {
                 let bytes = buffer.get(..len)?;
                 let message = bytes.strip_suffix(b"\n").unwrap_or(bytes);

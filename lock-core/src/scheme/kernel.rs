@@ -295,7 +295,15 @@ where
         Err(fault) if fault.kind == FaultKind::Missing => return Ok(Probe::Missing),
         Err(fault) => return Err(fault),
     };
-    let stat = os.fstat(&file)?;
+    probe_opened::<C, O>(os, &file, os.fstat(&file)?)
+}
+
+/// [`probe`] of a file that is open already; `stat` is what `fstat` said of it.
+pub fn probe_opened<C, O>(os: &O, file: &O::File, stat: Stat) -> Result<Probe, Fault>
+where
+    C: Convention<O>,
+    O: Files,
+{
     check_type(stat, C::DIRECTORIES)?;
-    Ok(C::blocker(os, &file, stat)?.map_or(Probe::Free, Probe::Held))
+    Ok(C::blocker(os, file, stat)?.map_or(Probe::Free, Probe::Held))
 }
