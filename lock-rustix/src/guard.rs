@@ -1,7 +1,7 @@
 //! The guard of a kernel lock: the proof of holding it, and what a holder can do.
 
 use lock_core::fault::{Fault, FaultKind};
-use lock_core::os::{Files, Inode, Mode, Node, Stat};
+use lock_core::os::{Files, Flock, Inode, Mode, Node, OfdLocks, PosixLocks, Stat};
 use lock_core::scheme::kernel::{self, ByBoth, ByFlock, ByOfd, ByPosix, Convention, Locked};
 use rustix::fd::{AsFd, BorrowedFd, OwnedFd};
 
@@ -89,6 +89,26 @@ impl Guard {
             Ok(named) => Ok(named.inode == self.proof.inode()),
             Err(fault) if fault.kind == FaultKind::Missing => Ok(false),
             Err(fault) => Err(fault),
+        }
+    }
+
+    /// The locked file's identity.
+    pub fn inode(&self) -> Inode {
+        self.proof.inode()
+    }
+
+    /// Releases the lock at once, for every process and thread that has the open file. A mere drop
+    /// leaves it locked as long as a copy of the descriptor is open elsewhere, which a child that
+    /// another thread just starts has until its exec.
+    pub fn unlock(self, sys: &Sys<'_>) -> Result<(), Fault> {
+        match &self.proof {
+            // In the reverse order of taking them.
+            Proof::Both(locked) => {
+                sys.ofd_setlk_un(locked.file()).and_then(|()| sys.flock_un(locked.file()))
+            }
+            Proof::Flock(locked) => sys.flock_un(locked.file()),
+            Proof::Posix(locked) => sys.setlk_un(locked.file()),
+            Proof::Ofd(locked) => sys.ofd_setlk_un(locked.file()),
         }
     }
 
