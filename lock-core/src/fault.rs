@@ -32,6 +32,8 @@ pub struct Fault {
 #[derive(Clone, Copy, Debug, Eq, Hash, PartialEq)]
 #[non_exhaustive]
 pub enum Call {
+    /// `fchown(2)` of an open file.
+    Fchown,
     /// `fcntl(F_SETLK)`, `fcntl(F_OFD_SETLK)` and their waiting and asking forms.
     Fcntl,
     /// `flock(2)`.
@@ -131,6 +133,7 @@ impl Call {
     /// The call's own name.
     pub const fn name(self) -> &'static str {
         match self {
+            Call::Fchown => "chown",
             Call::Fcntl => "fcntl",
             Call::Flock => "flock",
             Call::Fstat => "fstat",
