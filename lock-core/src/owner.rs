@@ -9,7 +9,7 @@ use core::num::NonZeroU64;
 
 use arrayvec::ArrayVec;
 
-use crate::payload::message::MESSAGE_MAX;
+use crate::payload::message::{MESSAGE_MAX, parse_pid};
 
 /// The longest host name, in bytes: Linux's `__NEW_UTS_LEN`.
 pub const HOST_MAX: usize = 64;
@@ -134,8 +134,11 @@ impl fmt::Display for Owner {
             write!(out, " on {}", host.escape_ascii())?;
         }
         match &self.message {
-            Some(message) => write!(out, " (\"{}\")", message.escape_ascii()),
-            None => Ok(()),
+            // The default message is the pid: once is enough.
+            Some(message) if parse_pid(message).is_none() || parse_pid(message) != self.pid => {
+                write!(out, " (\"{}\")", message.escape_ascii())
+            }
+            _ => Ok(()),
         }
     }
 }
@@ -174,5 +177,9 @@ mod tests {
         owner.host = Some(Host::try_from(&b"vm"[..]).unwrap());
         owner.message = Some(Text::try_from(&b"a\x1b[2J"[..]).unwrap());
         assert_eq!(owner.to_string(), "pid 12 on vm (\"a\\x1b[2J\")");
+        owner.message = Some(Text::try_from(&b"13"[..]).unwrap());
+        assert_eq!(owner.to_string(), "pid 12 on vm (\"13\")");
+        owner.message = Some(Text::try_from(&b"12"[..]).unwrap());
+        assert_eq!(owner.to_string(), "pid 12 on vm");
     }
 }
