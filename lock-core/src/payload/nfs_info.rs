@@ -97,9 +97,10 @@ impl NfsInfo {
     pub fn claim(&self) -> Claim {
         let mut claim = Claim {
             owner: Owner {
-                host: Some(self.host.clone()),
+                // Not by cloning, of which a panic would remain in the program.
+                host: Host::try_from(&self.host[..]).ok(),
                 pid: Some(self.pid),
-                message: Some(self.message.clone()).filter(|message| !message.is_empty()),
+                message: Text::try_from(&self.message[..]).ok().filter(|text| !text.is_empty()),
                 ..Owner::default()
             },
             started_at_us: self.start_time.map(WallTime::as_us),
