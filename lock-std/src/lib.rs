@@ -1,1 +1,55 @@
-#![no_std]
+//! Locks on files, for programs with std: held by another process or thread, waited for with a
+//! time limit, and given back when a guard is dropped.
+//!
+//! ```
+//! use std::time::Duration;
+//! use lock_std::{Lock, LockError};
+//!
+//! # let path = std::env::temp_dir().join(format!("lock-std-doc-lib-{}", std::process::id()));
+//! match Lock::at(&path).lock_timeout(Duration::from_secs(2)) {
+//!     Ok(_guard) => { /* nobody else is here until the guard is dropped */ }
+//!     Err(LockError::TimedOut { owner, .. }) => eprintln!("still at work: {owner}"),
+//!     Err(error) => eprintln!("{error}"),
+//! }
+//! # std::fs::remove_file(path).unwrap();
+//! ```
+//!
+//! | to | use |
+//! |---|---|
+//! | take a lock, or look who has it | [`Lock`] |
+//! | hold one, convert it, release it and know | [`Guard`] |
+//! | know why there is none | [`LockError`] |
+//! | port a program from Jane Street's `Lock_file_blocking` | [`lock_file_blocking`] |
+//! | lock an open file of your own, as OCaml's `flock` does | [`flock`] |
+//!
+//! **What is promised.** A [`Guard`] exists only while its lock is held on the file that the path
+//! means. Nothing is left behind by a try that failed or timed out: no lock, no thread. No signal
+//! is used. Who looks at a lock does not take it.
+//!
+//! **What is not.** These locks bind only those who ask for them. Waiting with a time limit tries
+//! again and again, so it knows no order; waiting without one queues in the kernel. Locks on a
+//! network file system are as good as the server. A POSIX lock ([`Kind::Lockf`]) is dropped when
+//! anything in the process closes the same file that does not go through this library: prefer
+//! [`Kind::Ofd`], which excludes the same others. A forked child that inherited the guard of one
+//! should drop it before taking that lock itself.
+#![deny(unsafe_code)]
+
+mod attempt;
+mod error;
+mod exit;
+pub mod flock;
+mod guard;
+mod lock;
+pub mod lock_file_blocking;
+mod look;
+mod site;
+mod wait;
+
+pub use error::LockError;
+pub use guard::{ConvertError, Guard};
+pub use lock::Lock;
+pub use lock_core::fault::{Call, Fault, FaultKind};
+pub use lock_core::kind::Kind;
+pub use lock_core::os::Mode;
+pub use lock_core::owner::{Owner, Pid};
+pub use lock_rustix::look::Standing;

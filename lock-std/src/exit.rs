@@ -1,0 +1,123 @@
+//! Removing lock files when the process exits: when main returns, when a panic or an error ends it,
+//! and when anything calls `exit`. Not when it is killed or aborts, nor after `_exit`.
+//!
+//! C runs the functions given to `atexit` before it closes anything, so the names go while the
+//! locks are held. Only the process that took a lock removes its file, not a forked child of it,
+//! and only while the name still means the locked file.
+#![allow(unsafe_code)]
+
+use core::ffi::c_int;
+use core::sync::atomic::{AtomicU32, Ordering};
+use std::sync::{Mutex, MutexGuard, Once, PoisonError};
+
+use lock_core::fault::{Fault, FaultKind};
+use lock_core::os::{Files, Inode, Names, Node};
+use lock_rustix::process;
+use lock_rustix::sys::Sys;
+
+use crate::site::Site;
+
+/// A file that goes when this is dropped, or else at exit. To be dropped while the lock is held.
+#[derive(Debug)]
+pub(crate) struct UnlinkOnExit {
+    id: u64,
+}
+
+#[derive(Debug)]
+struct Entry {
+    id: u64,
+    pid: u32,
+    site: Site,
+    inode: Inode,
+}
+
+#[derive(Debug)]
+struct Registry {
+    entries: Vec<Entry>,
+    last_id: u64,
+}
+
+static REGISTRY: Mutex<Registry> = Mutex::new(Registry { entries: Vec::new(), last_id: 0 });
+
+/// The process that registered last.
+static REGISTERED_BY: AtomicU32 = AtomicU32::new(0);
+
+// SAFETY: C's own declaration of `atexit`, in every libc. It may be called from any thread, with
+// any function; ours never unwinds.
+unsafe extern "C" {
+    safe fn atexit(callback: extern "C" fn()) -> c_int;
+}
+
+impl UnlinkOnExit {
+    /// Has the file of a held lock removed.
+    pub(crate) fn register(site: Site, inode: Inode) -> UnlinkOnExit {
+        static AT_EXIT: Once = Once::new();
+        // Refused only when memory is short: then the file goes with the guard, or stays.
+        AT_EXIT.call_once(|| {
+            let _ = atexit(unlink_all);
+        });
+        let pid = process::id();
+        let mut registry = registry();
+        registry.last_id += 1;
+        let id = registry.last_id;
+        registry.entries.push(Entry { id, pid, site, inode });
+        REGISTERED_BY.store(pid, Ordering::Release);
+        UnlinkOnExit { id }
+    }
+
+    /// Removes the file, and says how that went.
+    pub(crate) fn unlink(self) -> Result<(), Fault> {
+        let id = self.id;
+        core::mem::forget(self);
+        unlink(id)
+    }
+}
+
+impl Drop for UnlinkOnExit {
+    fn drop(&mut self) {
+        let _ = unlink(self.id);
+    }
+}
+
+/// Removes an entry's file, unless exit was faster. The registry stays locked until that is done:
+/// whoever then closes its lock knows that no unlink is still to come.
+fn unlink(id: u64) -> Result<(), Fault> {
+    let mut registry = registry();
+    let Some(at) = registry.entries.iter().position(|entry| entry.id == id) else { return Ok(()) };
+    registry.entries.swap_remove(at).unlink()
+}
+
+extern "C" fn unlink_all() {
+    // A forked child that registered nothing stays away from the registry: another thread of its
+    // parent may have had it locked.
+    if REGISTERED_BY.load(Ordering::Acquire) == process::id() {
+        for entry in registry().entries.drain(..) {
+            // Nobody is left to be told.
+            let _ = entry.unlink();
+        }
+    }
+}
+
+impl Entry {
+    fn unlink(self) -> Result<(), Fault> {
+        if self.pid == process::id() {
+            unlink_if_named(self.site.sys(), self.inode)
+        } else {
+            Ok(())
+        }
+    }
+}
+
+fn unlink_if_named(sys: Sys<'_>, inode: Inode) -> Result<(), Fault> {
+    match sys.stat(Node::Lock) {
+        Ok(named) if named.inode == inode => sys.unlink(Node::Lock),
+        Ok(_) => Ok(()),
+        Err(fault) if fault.kind == FaultKind::Missing => Ok(()),
+        Err(fault) => Err(fault),
+    }
+}
+
+fn registry() -> MutexGuard<'static, Registry> {
+    // Nothing in between can panic halfway.
+    REGISTRY.lock().unwrap_or_else(PoisonError::into_inner)
+}

@@ -1,0 +1,147 @@
+//! The builder: which lock, and how to hold it.
+
+use std::os::fd::OwnedFd;
+use std::path::Path;
+
+use lock_core::kind::Kind;
+use lock_core::os::Mode;
+use lock_core::payload::message::Message;
+
+use crate::site::Site;
+
+/// A lock that can be asked for, as often as one likes. Nothing is opened or made before that.
+///
+/// The kinds here are kernel locks on an open file, which end with the process that holds them,
+/// however it ends: [`Kind::File`] (the default: flock and record lock together, holder named in
+/// the file), [`Kind::Flock`], [`Kind::Lockf`] and [`Kind::Ofd`].
+///
+/// All threads of a process count as one holder: what one has, another is refused with
+/// [`HeldByThisProcess`](crate::LockError::HeldByThisProcess), for POSIX locks too.
+///
+/// ```
+/// use std::time::Duration;
+/// use lock_std::{Kind, Lock};
+///
+/// # let path = std::env::temp_dir().join(format!("lock-std-doc-lock-{}", std::process::id()));
+/// let lock = Lock::at(&path).message("nightly backup");
+/// let guard = lock.lock_timeout(Duration::from_secs(5))?;
+/// assert_eq!(std::fs::read(&path).unwrap(), b"nightly backup\n");
+/// guard.unlock()?;
+///
+/// let readers = Lock::at(&path).kind(Kind::Flock).shared();
+/// let (one, another) = (readers.try_lock()?, readers.try_lock()?);
+/// # drop((one, another));
+/// # std::fs::remove_file(path).unwrap();
+/// # Ok::<(), lock_std::LockError>(())
+/// ```
+#[must_use = "nothing is locked before it is asked for"]
+#[derive(Clone, Debug)]
+pub struct Lock {
+    pub(crate) site: Site,
+}
+
+impl Lock {
+    /// The lock at a path, taken as it is given: no part of it is resolved beforehand. A relative
+    /// one starts at the working directory of the moment when the lock is asked for.
+    pub fn at(path: impl AsRef<Path>) -> Lock {
+        Lock { site: Site::new(path.as_ref(), None) }
+    }
+
+    /// The lock of a name in an opened directory: the same one when the directory is renamed or the
+    /// working directory changes.
+    ///
+    /// ```
+    /// # let dir = std::env::temp_dir().join(format!("lock-std-doc-dir-{}", std::process::id()));
+    /// # std::fs::create_dir(&dir).unwrap();
+    /// let opened = std::fs::File::open(&dir)?;
+    /// let guard = lock_std::Lock::in_directory(opened, "lock").try_lock()?;
+    /// assert!(dir.join("lock").exists());
+    /// # std::fs::remove_dir_all(dir).unwrap();
+    /// # Ok::<(), std::io::Error>(())
+    /// ```
+    pub fn in_directory(directory: impl Into<OwnedFd>, name: impl AsRef<Path>) -> Lock {
+        Lock { site: Site::new(name.as_ref(), Some(directory.into())) }
+    }
+
+    /// Which kind of lock; else [`Kind::File`].
+    pub fn kind(mut self, kind: Kind) -> Lock {
+        self.site.terms_mut().kind = kind;
+        self
+    }
+
+    /// Holds it beside other shared holders, not alone. Not for [`Kind::File`].
+    pub fn shared(mut self) -> Lock {
+        self.site.terms_mut().mode = Mode::Shared;
+        self
+    }
+
+    /// What to write into the file of a [`Kind::File`] lock: at most 1023 bytes of any sort. Else
+    /// it is the process's pid.
+    pub fn message(mut self, message: impl AsRef<[u8]>) -> Lock {
+        self.site.terms_mut().message = Some(Message::new(message.as_ref()));
+        self
+    }
+
+    /// The permissions of a file that is made for the lock, less the umask; else 0664.
+    ///
+    /// ```
+    /// use std::os::unix::fs::PermissionsExt;
+    ///
+    /// # let path = std::env::temp_dir().join(format!("lock-std-doc-mode-{}", std::process::id()));
+    /// let guard = lock_std::Lock::at(&path).mode(0o600).try_lock()?;
+    /// assert_eq!(std::fs::metadata(&path)?.permissions().mode() & 0o777, 0o600);
+    /// # std::fs::remove_file(path).unwrap();
+    /// # Ok::<(), std::io::Error>(())
+    /// ```
+    pub fn mode(mut self, mode: u32) -> Lock {
+        self.site.terms_mut().permissions = mode;
+        self
+    }
+
+    /// Whether programs that this process starts do without the lock's descriptor; else they do.
+    ///
+    /// With `false` they inherit it, and the lock is held until the last of them has ended too. A
+    /// lockf lock is not inherited: its descriptor is, and means nothing.
+    pub fn close_on_exec(mut self, close_on_exec: bool) -> Lock {
+        self.site.terms_mut().close_on_exec = close_on_exec;
+        self
+    }
+
+    /// Whether the file is removed when the lock is released, or at the latest when the process
+    /// exits: by the end of `main`, by a panic, or by `exit`. It goes while the lock is held, and
+    /// only if the path still names it. It stays when the process is killed or aborts, which does
+    /// no harm.
+    ///
+    /// **Only for paths that nobody uses who does not check, after locking, that the path still
+    /// names the file he locked.** This library does. util-linux `flock` and Jane Street's
+    /// `Lock_file_blocking` do not: they can have the file open, wait for the lock, and get it when
+    /// the name is gone already. Then they hold a lock that nobody else can find, beside the next
+    /// one's. For the same reason it does not go with [`shared`](Lock::shared), and should not with
+    /// `close_on_exec(false)`: the children would keep a lock without a name.
+    ///
+    /// Threads that still run when `exit` is called may work on without the name.
+    pub fn unlink_on_exit(mut self, unlink_on_exit: bool) -> Lock {
+        self.site.terms_mut().unlink_on_exit = unlink_on_exit;
+        self
+    }
+
+    /// Whether a symbolic link at the path is followed; else it is refused, so that nobody who can
+    /// write to the directory leads the lock to a file of his choice. Links in the directory part
+    /// are followed in any case.
+    pub fn follow_symlinks(mut self, follow_symlinks: bool) -> Lock {
+        self.site.terms_mut().follow_symlinks = follow_symlinks;
+        self
+    }
+
+    /// Gives the file to this user once the lock is held; if that is refused, the lock is given
+    /// back.
+    pub fn owner_uid(mut self, uid: u32) -> Lock {
+        self.site.terms_mut().owner_uid = Some(uid);
+        self
+    }
+
+    /// The path, as it was given.
+    pub fn path(&self) -> &Path {
+        self.site.path()
+    }
+}
