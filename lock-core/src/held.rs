@@ -10,11 +10,11 @@ use core::cell::RefCell;
 
 use critical_section::Mutex;
 use heapless::Vec;
-use heapless::index_map::FnvIndexMap;
+use heapless::linear_map::LinearMap;
 
 use crate::os::{Inode, Mode};
 
-/// How many files one process can hold at once with POSIX locks. A power of two.
+/// How many files one process can hold at once with POSIX locks.
 pub const HELD_MAX: usize = 128;
 
 /// How many descriptors can wait beside one held file for it to be released.
@@ -35,8 +35,10 @@ pub const PARKED_MAX: usize = 4;
 /// HELD.remove(inode);
 /// ```
 pub struct Held<F> {
-    table: Mutex<RefCell<FnvIndexMap<Inode, Entry<F>, HELD_MAX>>>,
+    table: Mutex<RefCell<Table<F>>>,
 }
+
+type Table<F> = LinearMap<Inode, Entry<F>, HELD_MAX>;
 
 struct Entry<F> {
     pid: u32,
@@ -56,27 +58,25 @@ pub enum InsertError {
 impl<F> Held<F> {
     /// An empty table.
     pub const fn new() -> Self {
-        Held { table: Mutex::new(RefCell::new(FnvIndexMap::new())) }
+        Held { table: Mutex::new(RefCell::new(LinearMap::new())) }
     }
 
     /// Whether no file is held: then there is no need to look one up.
     pub fn is_empty(&self) -> bool {
-        critical_section::with(|cs| self.table.borrow_ref(cs).is_empty())
+        self.with(|table| table.is_empty()).unwrap_or(false)
     }
 
     /// How process `pid` holds the file, if it does. An entry that a parent made before a fork
     /// does not count: the child has no lock.
     pub fn mode(&self, inode: Inode, pid: u32) -> Option<Mode> {
-        critical_section::with(|cs| {
-            let table = self.table.borrow_ref(cs);
+        self.with(|table| {
             table.get(&inode).filter(|entry| entry.pid == pid).map(|entry| entry.mode)
-        })
+        })?
     }
 
     /// Notes that process `pid` holds the file.
     pub fn insert(&self, inode: Inode, pid: u32, mode: Mode) -> Result<(), InsertError> {
-        critical_section::with(|cs| {
-            let mut table = self.table.borrow_ref_mut(cs);
+        self.with(|table| {
             if table.get(&inode).is_some_and(|entry| entry.pid == pid) {
                 return Err(InsertError::HeldByThisProcess);
             }
@@ -84,12 +84,13 @@ impl<F> Held<F> {
             // What a replaced entry had parked belongs to the parent's time: closing it is fine.
             table.insert(inode, entry).map(drop).map_err(|_| InsertError::Full)
         })
+        .unwrap_or(Err(InsertError::Full))
     }
 
     /// Notes that the held file is held in another way now.
     pub fn set_mode(&self, inode: Inode, mode: Mode) {
-        critical_section::with(|cs| {
-            if let Some(entry) = self.table.borrow_ref_mut(cs).get_mut(&inode) {
+        self.with(|table| {
+            if let Some(entry) = table.get_mut(&inode) {
                 entry.mode = mode;
             }
         });
@@ -98,14 +99,17 @@ impl<F> Held<F> {
     /// Closes a descriptor of the file; while process `pid` holds the file, keeps it open until the
     /// file is released. Gives it back if there is no room for that.
     pub fn close(&self, inode: Inode, pid: u32, file: F) -> Result<(), F> {
-        critical_section::with(|cs| match self.table.borrow_ref_mut(cs).get_mut(&inode) {
-            Some(entry) if entry.pid == pid => entry.parked.push(file),
-            // Within the critical section: later, another thread could hold the file already.
-            _ => {
-                drop(file);
-                Ok(())
+        let mut file = Some(file);
+        self.with(|table| match table.get_mut(&inode) {
+            Some(entry) if entry.pid == pid => {
+                if let Some(unparked) = file.take() {
+                    file = entry.parked.push(unparked).err();
+                }
             }
-        })
+            // Within the critical section: later, another thread could hold the file already.
+            _ => drop(file.take()),
+        });
+        file.map_or(Ok(()), Err)
     }
 
     /// Forgets the file, after closing what was parked beside it. To be called when the lock's own
@@ -113,8 +117,7 @@ impl<F> Held<F> {
     /// new lock would go with that close.
     pub fn remove(&self, inode: Inode) {
         // Each turn closes outside the critical section; the entry goes when nothing was parked.
-        while let Some(parked) = critical_section::with(|cs| {
-            let mut table = self.table.borrow_ref_mut(cs);
+        while let Some(Some(parked)) = self.with(|table| {
             let parked = core::mem::take(&mut table.get_mut(&inode)?.parked);
             if parked.is_empty() {
                 table.remove(&inode);
@@ -124,6 +127,14 @@ impl<F> Held<F> {
         }) {
             drop(parked);
         }
+    }
+
+    /// Works on the table. `None` would mean that this was called from within itself, which no
+    /// caller above does: their closures only touch the table, and `F` only closes.
+    fn with<R>(&self, work: impl FnOnce(&mut Table<F>) -> R) -> Option<R> {
+        critical_section::with(|cs| {
+            self.table.borrow(cs).try_borrow_mut().ok().map(|mut table| work(&mut table))
+        })
     }
 }
 

@@ -48,7 +48,7 @@ pub struct Place<'a> {
 }
 
 impl FileName {
-    /// A name of these parts, one after the other. None may contain a NUL or a slash.
+    /// A name of these parts, one after the other. None may contain a NUL.
     pub fn new(parts: &[&[u8]]) -> Result<FileName, Fault> {
         let mut name = ArrayVec::new();
         for part in parts.iter().chain([&&b"\0"[..]]) {

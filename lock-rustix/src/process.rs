@@ -3,16 +3,15 @@
 //! All of them can change or vanish between two calls, and another user's may be hidden: what
 //! cannot be read is absent, never guessed.
 
-use core::fmt::Write;
-
-use arrayvec::{ArrayString, ArrayVec};
+use arrayvec::ArrayVec;
 use lock_core::os::ProcessState;
 use lock_core::owner::{Host, Pid, StartTime};
+use lock_core::payload::message::Message;
 use rustix::fs::{CWD, Mode, OFlags, openat};
 use rustix::io::Errno;
-use rustix::path::Arg;
 
 use crate::clock;
+use crate::place::FileName;
 
 /// The longest command name the kernel keeps, in bytes: `TASK_COMM_LEN` less its end.
 pub const COMMAND_MAX: usize = 15;
@@ -48,7 +47,7 @@ pub fn state(pid: Pid) -> ProcessState {
         return ProcessState::Gone;
     }
     let mut buffer = [0; STAT_MAX];
-    let stat = read_fact(pid, "stat", &mut buffer).and_then(Stat::parse);
+    let stat = read_fact(pid, b"stat", &mut buffer).and_then(Stat::parse);
     match stat {
         Some(Stat { state: b'Z' | b'X', threads: 0 | 1, .. }) => ProcessState::Zombie,
         // Hidden, or ended just now: the next look will tell.
@@ -70,14 +69,14 @@ pub fn state(pid: Pid) -> ProcessState {
 /// ```
 pub fn command(pid: Pid) -> Option<Command> {
     let mut buffer = [0; COMMAND_MAX + 1];
-    let text = read_fact(pid, "comm", &mut buffer)?;
+    let text = read_fact(pid, b"comm", &mut buffer)?;
     Command::try_from(text.strip_suffix(b"\n").unwrap_or(text)).ok()
 }
 
 /// When the process started: clock ticks since boot.
 pub fn start_time(pid: Pid) -> Option<StartTime> {
     let mut buffer = [0; STAT_MAX];
-    read_fact(pid, "stat", &mut buffer).and_then(Stat::parse).map(|stat| stat.start)
+    read_fact(pid, b"stat", &mut buffer).and_then(Stat::parse).map(|stat| stat.start)
 }
 
 /// Enough of `/proc/PID/stat` for the fields below, with the longest name and numbers.
@@ -110,16 +109,21 @@ impl Stat {
 }
 
 fn number(digits: &[u8]) -> Option<u64> {
-    core::str::from_utf8(digits).ok()?.parse().ok()
+    digits.iter().try_fold(0u64, |sum, &byte| {
+        let digit = char::from(byte).to_digit(10)?;
+        sum.checked_mul(10)?.checked_add(u64::from(digit))
+    })
 }
 
 /// Reads `/proc/PID/NAME` with one read: the kernel makes such a file up on the spot.
-fn read_fact<'b>(pid: Pid, name: &str, buffer: &'b mut [u8]) -> Option<&'b [u8]> {
-    let mut path = ArrayString::<40>::new();
-    write!(path, "/proc/{pid}/{name}").ok()?;
+fn read_fact<'b>(pid: Pid, name: &[u8], buffer: &'b mut [u8]) -> Option<&'b [u8]> {
+    let pid = u32::try_from(pid.get()).ok()?;
+    // The message of a pid is its digits and a newline.
+    let digits = Message::from_pid(pid);
+    let path = FileName::new(&[b"/proc/", digits.text(), b"/", name]).ok()?;
     let flags = OFlags::RDONLY | OFlags::CLOEXEC;
-    let file = path.as_str().into_with_c_str(|path| openat(CWD, path, flags, Mode::empty()));
-    let len = rustix::io::read(file.ok()?, &mut *buffer).ok()?;
+    let file = openat(CWD, path.as_c_str(), flags, Mode::empty()).ok()?;
+    let len = rustix::io::read(file, &mut *buffer).ok()?;
     buffer.get(..len)
 }
 
