@@ -108,9 +108,9 @@ impl Lock {
     }
 
     /// Whether the file is removed when the lock is released, or at the latest when the process
-    /// exits: by the end of `main`, by a panic, or by `exit`. It goes while the lock is held, and
-    /// only if the path still names it. It stays when the process is killed or aborts, which does
-    /// no harm.
+    /// exits: by the end of `main`, by a panic that unwinds, or by `exit`. It goes while the lock is
+    /// held, and only if the path still names it. It stays when the process is killed or aborts,
+    /// which does no harm.
     ///
     /// **Only for paths that nobody uses who does not check, after locking, that the path still
     /// names the file he locked.** This library does. util-linux `flock` and Jane Street's
