@@ -308,73 +308,59 @@ mod tests {
     #[test]
     fn only_proof_makes_a_lock_stale() {
         let same = || owner(b"vm", MINE, 5, 9);
+        let before = || owner(b"vm", OTHER, 5, 9);
         let gone = Some(ProcessState::Gone);
         let live = Some(running(500, 0));
+        let (stale, unknown) = (Verdict::Stale, Verdict::Unknown);
         let table = std::vec![
             // The kernel's word beats whatever the pid looks like.
-            (
-                claim(same(), true),
-                evidence(live, true, true),
-                Verdict::Stale(Stale::KernelReleased),
-            ),
+            (claim(same(), true), evidence(live, true, true), stale(Stale::KernelReleased),),
             (claim(same(), true), evidence(live, true, false), Verdict::Live(Alive::Runs)),
             (claim(same(), false), evidence(live, true, true), Verdict::Live(Alive::Runs)),
-            (claim(same(), false), evidence(gone, true, true), Verdict::Stale(Stale::NoProcess)),
+            (claim(same(), false), evidence(gone, true, true), stale(Stale::NoProcess)),
             (
                 claim(same(), false),
                 evidence(Some(ProcessState::Zombie), true, true),
-                Verdict::Stale(Stale::Zombie),
+                stale(Stale::Zombie),
             ),
             (
                 claim(same(), false),
                 evidence(Some(running(501, 0)), true, true),
-                Verdict::Stale(Stale::PidReused),
+                stale(Stale::PidReused),
             ),
             // A pid of another namespace means nothing here, whatever it is.
             (
                 claim(owner(b"vm", MINE, 5, 8), false),
                 evidence(None, true, true),
-                Verdict::Unknown(Unknown::OtherNamespace),
+                unknown(Unknown::OtherNamespace),
             ),
-            (
-                claim(owner(b"vm", OTHER, 5, 9), true),
-                evidence(None, true, true),
-                Verdict::Stale(Stale::Rebooted),
-            ),
-            (
-                claim(owner(b"vm", OTHER, 5, 9), true),
-                evidence(None, true, false),
-                Verdict::Unknown(Unknown::OtherHost),
-            ),
-            (
-                claim(owner(b"vm", OTHER, 5, 9), true),
-                evidence(None, false, true),
-                Verdict::Unknown(Unknown::OtherHost),
-            ),
+            (claim(before(), true), evidence(None, true, true), stale(Stale::Rebooted),),
+            (claim(before(), true), evidence(None, true, false), unknown(Unknown::OtherHost),),
+            (claim(before(), true), evidence(None, false, true), unknown(Unknown::OtherHost),),
             (
                 claim(owner(b"elsewhere", None, 5, 0), false),
                 evidence(None, true, true),
-                Verdict::Unknown(Unknown::OtherHost),
+                unknown(Unknown::OtherHost),
             ),
             (
                 claim(owner(b"vm", None, 5, 0), false),
                 evidence(gone, true, true),
-                Verdict::Stale(Stale::NoProcess),
+                stale(Stale::NoProcess),
             ),
             (
                 claim(owner(b"", None, 5, 0), false),
                 evidence(gone, true, true),
-                Verdict::Stale(Stale::NoProcess),
+                stale(Stale::NoProcess),
             ),
             (
                 claim(owner(b"", None, 5, 0), false),
                 evidence(gone, true, false),
-                Verdict::Unknown(Unknown::OtherHost),
+                unknown(Unknown::OtherHost),
             ),
             (
                 claim(owner(b"vm", None, 0, 0), false),
                 evidence(None, true, true),
-                Verdict::Unknown(Unknown::NoPid),
+                unknown(Unknown::NoPid),
             ),
         ];
         for (number, (claim, evidence, expected)) in table.into_iter().enumerate() {

@@ -14,8 +14,9 @@
 //! | [`link_identity`] | target of a symbolic link, 59 bytes | this library |
 //! | [`identity`] | comment before an s-expression | this library |
 //!
-//! Over them, [`identify`] tells which convention a lock is of. Under them: [`sexp`], [`date_time`] and [`ocaml_int`], which read as the originals do;
-//! [`parse`] and [`write`](mod@write), the errors. [`proc_locks`] is the kernel's own list.
+//! Over them, [`identify`] tells which convention a lock is of. Under them: [`sexp`], [`date_time`]
+//! and [`ocaml_int`], which read as the originals do; [`parse`] and [`write`](mod@write), the
+//! errors. [`proc_locks`] is the kernel's own list.
 
 pub mod date_time;
 pub mod identify;
