@@ -8,6 +8,7 @@
 //! | [`fault`] | error numbers and what they mean |
 //! | [`queue`] | waiting in the kernel's own queue |
 //! | [`local`] | kernel locks by kind: one try, or waiting |
+//! | [`alone`] | the same for one thread with one lock, smaller |
 //! | [`guard`] | what a holder of a kernel lock has |
 //! | [`existence`] | existence locks by kind: one try, the guard, removal, sweeping |
 //! | [`look`] | who holds a lock, without touching it |
@@ -27,6 +28,7 @@
     deny(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)
 )]
 
+pub mod alone;
 #[doc(hidden)]
 pub mod arch;
 pub mod clock;

@@ -17,7 +17,7 @@ use crate::queue::Queued;
 use crate::sys::Sys;
 
 /// How often one try starts over because the path was given to another file.
-const REPLACED_MAX: u32 = 100;
+pub(crate) const REPLACED_MAX: u32 = 100;
 
 /// What to lock, and how.
 #[derive(Clone, Copy, Debug)]
@@ -177,7 +177,7 @@ fn take_posix(sys: &Sys<'_>, mode: Mode, wait: &mut Wait<'_>) -> Result<Guard, L
 }
 
 /// Waits for the lock on an open file.
-fn wait_on<'s, C: Queued<Sys<'s>>>(
+pub(crate) fn wait_on<'s, C: Queued<Sys<'s>>>(
     file: &OwnedFd,
     mode: Mode,
     go_on: &mut dyn FnMut() -> bool,
@@ -213,6 +213,6 @@ impl Restarts {
     }
 }
 
-fn fault(kind: FaultKind) -> LockError {
+pub(crate) fn fault(kind: FaultKind) -> LockError {
     Fault { call: Call::Open, node: Node::Lock, kind, errno: 0 }.into()
 }

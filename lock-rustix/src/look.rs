@@ -36,14 +36,23 @@ pub fn look(sys: &Sys<'_>, kind: Kind) -> Result<Standing, Fault> {
         // Opening and closing the file to ask the kernel would drop our own lock.
         return Ok(Standing::Held(Owner::from_pid(process::id())));
     }
+    // Another thread may hold it with a POSIX lock by now.
+    look_and(sys, kind, |stat, file| held::dispose(stat.inode, file))
+}
+
+/// [`look`], for a program that knows that it holds no POSIX lock on the file.
+pub(crate) fn look_and(
+    sys: &Sys<'_>,
+    kind: Kind,
+    close: impl FnOnce(Stat, OwnedFd),
+) -> Result<Standing, Fault> {
     let file = match sys.open(Node::Lock, Access::Read) {
         Err(fault) if fault.kind == FaultKind::Missing => return Ok(Standing::Missing),
         opened => opened?,
     };
     let stat = sys.fstat(&file)?;
     let standing = standing(sys, kind, &file, stat);
-    // Another thread may hold it with a POSIX lock by now.
-    held::dispose(stat.inode, file);
+    close(stat, file);
     standing
 }
 

@@ -1,0 +1,3 @@
+//! The applets: other people's programs, under their own names.
+
+pub(crate) mod flock;

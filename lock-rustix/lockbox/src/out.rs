@@ -1,0 +1,97 @@
+//! Text for standard output and standard error: put together in a buffer, written with one call.
+
+use arrayvec::ArrayVec;
+use lock_rustix::rustix::fd::BorrowedFd;
+use lock_rustix::rustix::io::{Errno, write};
+
+/// The longest text that is written at once; more is cut into pieces.
+const BUFFER: usize = 1024;
+
+/// A text on its way to a descriptor. Written when it is dropped.
+#[derive(Debug)]
+pub struct Out {
+    fd: BorrowedFd<'static>,
+    text: ArrayVec<u8, BUFFER>,
+}
+
+impl Out {
+    /// A text for standard output.
+    pub fn stdout() -> Out {
+        Out { fd: crate::sys::stdout(), text: ArrayVec::new() }
+    }
+
+    /// A text for standard error.
+    pub fn stderr() -> Out {
+        Out { fd: crate::sys::stderr(), text: ArrayVec::new() }
+    }
+
+    /// Adds bytes as they are.
+    pub fn bytes(&mut self, bytes: &[u8]) -> &mut Out {
+        for &byte in bytes {
+            if self.text.try_push(byte).is_err() {
+                self.flush();
+                let _ = self.text.try_push(byte);
+            }
+        }
+        self
+    }
+
+    /// Adds a text.
+    pub fn text(&mut self, text: &str) -> &mut Out {
+        self.bytes(text.as_bytes())
+    }
+
+    /// Adds bytes of anybody's making, with control characters made visible.
+    pub fn foreign(&mut self, bytes: &[u8]) -> &mut Out {
+        for &byte in bytes {
+            match byte {
+                b' '..=b'~' | 128.. => self.bytes(&[byte]),
+                _ => self.text("\\x").hex(byte >> 4).hex(byte & 15),
+            };
+        }
+        self
+    }
+
+    /// Adds a number in decimal.
+    pub fn number(&mut self, number: u64) -> &mut Out {
+        self.padded(number, 1)
+    }
+
+    /// Adds a number in decimal with at least so many digits.
+    pub fn padded(&mut self, number: u64, digits: u32) -> &mut Out {
+        let mut scale = 10_000_000_000_000_000_000u64;
+        let mut place = 20;
+        while scale > 0 {
+            if place <= digits || number >= scale {
+                self.bytes(&[b'0' + u8::try_from(number / scale % 10).unwrap_or(0)]);
+            }
+            scale /= 10;
+            place -= 1;
+        }
+        self
+    }
+
+    /// Adds a hexadecimal digit.
+    pub fn hex(&mut self, nibble: u8) -> &mut Out {
+        self.bytes(&[if nibble < 10 { b'0' + nibble } else { b'a' - 10 + nibble }])
+    }
+
+    fn flush(&mut self) {
+        let mut rest = &self.text[..];
+        while !rest.is_empty() {
+            match write(self.fd, rest) {
+                Ok(written) => rest = rest.get(written..).unwrap_or_default(),
+                Err(Errno::INTR) => {}
+                // Nobody to tell.
+                Err(_) => break,
+            }
+        }
+        self.text.clear();
+    }
+}
+
+impl Drop for Out {
+    fn drop(&mut self) {
+        self.flush();
+    }
+}

@@ -1,0 +1,327 @@
+//! Processes, signals and timers by raw system calls: what rustix keeps to itself.
+//!
+//! Every function is safe to call in a program of one thread that does not use the signal handler
+//! below for anything else.
+#![allow(unsafe_code)]
+
+use core::ffi::{CStr, c_char};
+
+use lock_rustix::arch::syscall;
+use lock_rustix::rustix::fd::BorrowedFd;
+use lock_rustix::rustix::io::Errno;
+
+#[cfg(target_arch = "x86_64")]
+mod number {
+    pub(super) const CLONE: usize = 56;
+    pub(super) const EXECVE: usize = 59;
+    pub(super) const EXIT_GROUP: usize = 231;
+    pub(super) const IOCTL: usize = 16;
+    pub(super) const KILL: usize = 62;
+    pub(super) const RT_SIGACTION: usize = 13;
+    pub(super) const RT_SIGPROCMASK: usize = 14;
+    pub(super) const RT_SIGTIMEDWAIT: usize = 128;
+    pub(super) const RT_SIGTIMEDWAIT_TIME64: usize = 128;
+    pub(super) const SETITIMER: usize = 38;
+    pub(super) const WAIT4: usize = 61;
+}
+#[cfg(any(target_arch = "aarch64", target_arch = "riscv64"))]
+mod number {
+    pub(super) const CLONE: usize = 220;
+    pub(super) const EXECVE: usize = 221;
+    pub(super) const EXIT_GROUP: usize = 94;
+    pub(super) const IOCTL: usize = 29;
+    pub(super) const KILL: usize = 129;
+    pub(super) const RT_SIGACTION: usize = 134;
+    pub(super) const RT_SIGPROCMASK: usize = 135;
+    pub(super) const RT_SIGTIMEDWAIT: usize = 137;
+    pub(super) const RT_SIGTIMEDWAIT_TIME64: usize = 137;
+    pub(super) const SETITIMER: usize = 103;
+    pub(super) const WAIT4: usize = 260;
+}
+#[cfg(any(target_arch = "arm", target_arch = "x86"))]
+mod number {
+    pub(super) const CLONE: usize = 120;
+    pub(super) const EXECVE: usize = 11;
+    #[cfg(target_arch = "arm")]
+    pub(super) const EXIT_GROUP: usize = 248;
+    #[cfg(target_arch = "x86")]
+    pub(super) const EXIT_GROUP: usize = 252;
+    pub(super) const IOCTL: usize = 54;
+    pub(super) const KILL: usize = 37;
+    pub(super) const RT_SIGACTION: usize = 174;
+    pub(super) const RT_SIGPROCMASK: usize = 175;
+    pub(super) const RT_SIGTIMEDWAIT: usize = 177;
+    pub(super) const RT_SIGTIMEDWAIT_TIME64: usize = 421;
+    pub(super) const SETITIMER: usize = 104;
+    pub(super) const WAIT4: usize = 114;
+}
+
+/// A signal's number.
+pub type Signal = i32;
+
+/// The terminal went away.
+pub const HUP: Signal = 1;
+/// Interrupt, from the keyboard.
+pub const INT: Signal = 2;
+/// Quit, from the keyboard.
+pub const QUIT: Signal = 3;
+/// The timer's.
+pub const ALRM: Signal = 14;
+/// Please end.
+pub const TERM: Signal = 15;
+/// A child has ended or stopped.
+pub const CHLD: Signal = 17;
+
+/// A set of signals, as the kernel counts them: signal 1 is the lowest bit.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub struct SignalSet(pub u64);
+
+/// How a child ended.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum Ended {
+    /// With this exit status.
+    Exited(u8),
+    /// By this signal.
+    Killed(u8),
+}
+
+/// Who is who after a fork.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum Fork {
+    /// In the child.
+    Child,
+    /// In the parent, with the child's pid.
+    Parent(i32),
+}
+
+/// A signal that arrived.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub struct Arrived {
+    /// Which.
+    pub signal: Signal,
+    /// Whether the kernel made it, as the terminal's for the whole foreground group, and not some
+    /// process for us alone.
+    pub from_kernel: bool,
+}
+
+impl SignalSet {
+    /// These signals.
+    pub const fn of(signals: &[Signal]) -> SignalSet {
+        let mut set = 0;
+        let mut rest = signals;
+        while let [first, others @ ..] = rest {
+            set |= 1 << (*first - 1);
+            rest = others;
+        }
+        SignalSet(set)
+    }
+}
+
+/// Ends the process.
+pub fn exit(status: u8) -> ! {
+    loop {
+        // SAFETY: takes no pointers, and does not come back.
+        unsafe { syscall(number::EXIT_GROUP, [usize::from(status), 0, 0, 0, 0, 0]) };
+    }
+}
+
+/// Standard output.
+pub fn stdout() -> BorrowedFd<'static> {
+    // SAFETY: nobody here closes it. If the caller had it closed, it may be another file by now:
+    // that is the caller's doing, as in every program.
+    unsafe { BorrowedFd::borrow_raw(1) }
+}
+
+/// Standard error.
+pub fn stderr() -> BorrowedFd<'static> {
+    // SAFETY: as above.
+    unsafe { BorrowedFd::borrow_raw(2) }
+}
+
+/// A descriptor by its number, as given on the command line; none is negative.
+pub fn inherited(fd: i32) -> Option<BorrowedFd<'static>> {
+    // SAFETY: a number that is open or not; if not, every call on it fails. Nobody here closes it.
+    (fd >= 0).then(|| unsafe { BorrowedFd::borrow_raw(fd) })
+}
+
+/// Whether the descriptor is a terminal.
+pub fn is_terminal(fd: BorrowedFd<'_>) -> bool {
+    use lock_rustix::rustix::fd::AsRawFd;
+
+    const TCGETS: usize = 0x5401;
+    let mut settings = [0u8; 64];
+    let fd = fd.as_raw_fd().unsigned_abs() as usize;
+    // SAFETY: writes one `struct termios`, of less than 64 bytes on every architecture.
+    unsafe { syscall(number::IOCTL, [fd, TCGETS, settings.as_mut_ptr() as usize, 0, 0, 0]) >= 0 }
+}
+
+/// Makes a child that is a copy of this process.
+pub fn fork() -> Result<Fork, Errno> {
+    // SAFETY: without CLONE_VM the child has memory of its own, so no stack is needed.
+    let pid = check(unsafe { syscall(number::CLONE, [CHLD as usize, 0, 0, 0, 0, 0]) })?;
+    Ok(match i32::try_from(pid) {
+        Ok(0) | Err(_) => Fork::Child,
+        Ok(pid) => Fork::Parent(pid),
+    })
+}
+
+/// Becomes another program; comes back only if that fails.
+pub fn execve(path: &CStr, args: *const *const c_char, environment: *const *const c_char) -> Errno {
+    // SAFETY: the path ends; both arrays end with a null and hold strings that end.
+    let result = unsafe {
+        syscall(
+            number::EXECVE,
+            [path.as_ptr() as usize, args as usize, environment as usize, 0, 0, 0],
+        )
+    };
+    check(result).err().unwrap_or(Errno::IO)
+}
+
+/// Waits for the child to end. `None`: it has not, and `block` is off.
+pub fn wait(child: i32, block: bool) -> Result<Option<Ended>, Errno> {
+    const NO_HANG: usize = 1;
+    let mut status = 0i32;
+    let options = if block { 0 } else { NO_HANG };
+    let child = child.unsigned_abs() as usize;
+    loop {
+        // SAFETY: writes one int to `status`.
+        let result =
+            unsafe { syscall(number::WAIT4, [child, &raw mut status as usize, options, 0, 0, 0]) };
+        match check(result) {
+            Ok(0) => return Ok(None),
+            Ok(_) => break,
+            Err(Errno::INTR) => {}
+            Err(errno) => return Err(errno),
+        }
+    }
+    let [low, high, ..] = status.to_le_bytes();
+    Ok(Some(match low & 127 {
+        0 => Ended::Exited(high),
+        signal => Ended::Killed(signal),
+    }))
+}
+
+/// Sends a signal.
+pub fn kill(child: i32, signal: Signal) {
+    // SAFETY: takes no pointers. A child that has ended is a zombie until we wait for it, so its
+    // pid is nobody else's.
+    unsafe {
+        syscall(
+            number::KILL,
+            [child.unsigned_abs() as usize, signal.unsigned_abs() as usize, 0, 0, 0, 0],
+        );
+    }
+}
+
+/// Blocks these signals besides those that are; answers what was blocked before.
+pub fn block(signals: SignalSet) -> SignalSet {
+    const BLOCK: usize = 0;
+    mask(BLOCK, signals)
+}
+
+/// Blocks these signals and no others.
+pub fn set_blocked(signals: SignalSet) {
+    const SETMASK: usize = 2;
+    mask(SETMASK, signals);
+}
+
+fn mask(how: usize, signals: SignalSet) -> SignalSet {
+    let mut before = 0u64;
+    let (set, old) = (&raw const signals.0 as usize, &raw mut before as usize);
+    // SAFETY: reads and writes one 8-byte set each.
+    unsafe { syscall(number::RT_SIGPROCMASK, [how, set, old, 8, 0, 0]) };
+    SignalSet(before)
+}
+
+/// Waits for one of these signals, which must be blocked. `None`: interrupted by another.
+pub fn wait_for_signal(signals: SignalSet) -> Option<Arrived> {
+    // `siginfo_t`: signal, errno, code, and more that is not read.
+    let mut info = [0i32; 32];
+    let (set, answer) = (&raw const signals.0 as usize, info.as_mut_ptr() as usize);
+    // SAFETY: reads an 8-byte set and writes one `siginfo_t`, of 128 bytes.
+    let result = unsafe { syscall(number::RT_SIGTIMEDWAIT, [set, answer, 0, 8, 0, 0]) };
+    let signal = Signal::try_from(check(result).ok()?).ok()?;
+    let [_, _, code, ..] = info;
+    Some(Arrived { signal, from_kernel: code > 0 })
+}
+
+/// Interrupts system calls `first_ns` from now, and every `then_ns` after that: a signal that comes
+/// just before a call blocks would be lost if it did not come again.
+pub fn interrupt_after(first_ns: u64, then_ns: u64) {
+    handle_alarm();
+    set_timer(first_ns.max(1000), then_ns);
+}
+
+/// Does nothing for so long, or until a signal is handled.
+pub fn sleep(ns: u64) {
+    // No set of signals to wait for: only the time ends it.
+    let none = 0u64;
+    let time = [ns / 1_000_000_000, ns % 1_000_000_000];
+    let (set, time) = (&raw const none as usize, time.as_ptr() as usize);
+    // SAFETY: reads an 8-byte set and one `struct timespec` of 64-bit numbers.
+    unsafe { syscall(number::RT_SIGTIMEDWAIT_TIME64, [set, 0, time, 8, 0, 0]) };
+}
+
+/// Ends the interruptions.
+pub fn stop_interrupting() {
+    set_timer(0, 0);
+}
+
+fn set_timer(first_ns: u64, then_ns: u64) {
+    let word = |number: u64| isize::try_from(number).unwrap_or(isize::MAX);
+    let part = |ns: u64| [word(ns / 1_000_000_000), word(ns % 1_000_000_000 / 1000)];
+    let timer = [part(then_ns), part(first_ns)];
+    // SAFETY: reads one `struct itimerval`, four words. 0: ITIMER_REAL.
+    unsafe { syscall(number::SETITIMER, [0, timer.as_ptr() as usize, 0, 0, 0, 0]) };
+}
+
+/// The kernel's `struct sigaction`.
+#[repr(C)]
+struct Action {
+    handler: usize,
+    flags: usize,
+    #[cfg(not(target_arch = "riscv64"))]
+    restorer: usize,
+    mask: u64,
+}
+
+/// Sets a handler for the alarm that does nothing, without restarting calls.
+fn handle_alarm() {
+    #[cfg(target_arch = "x86_64")]
+    const RESTORER: usize = 0x0400_0000;
+    #[cfg(not(target_arch = "x86_64"))]
+    const RESTORER: usize = 0;
+    extern "C" fn nothing(_: Signal) {}
+    let action = Action {
+        handler: nothing as extern "C" fn(Signal) as usize,
+        flags: RESTORER,
+        #[cfg(target_arch = "x86_64")]
+        restorer: restore as unsafe extern "C" fn() as usize,
+        #[cfg(all(not(target_arch = "x86_64"), not(target_arch = "riscv64")))]
+        restorer: 0,
+        mask: 0,
+    };
+    // SAFETY: reads one `struct sigaction`; the handler touches nothing, and returns through the
+    // restorer, or the kernel's own where it has one.
+    unsafe {
+        syscall(
+            number::RT_SIGACTION,
+            [ALRM.unsigned_abs() as usize, &raw const action as usize, 0, 8, 0, 0],
+        );
+    }
+}
+
+// rt_sigreturn, which must be called with the stack as the handler's return leaves it.
+#[cfg(target_arch = "x86_64")]
+core::arch::global_asm!(".globl lockbox_restore", "lockbox_restore:", "mov eax, 15", "syscall",);
+
+#[cfg(target_arch = "x86_64")]
+unsafe extern "C" {
+    #[link_name = "lockbox_restore"]
+    unsafe fn restore();
+}
+
+fn check(result: isize) -> Result<usize, Errno> {
+    usize::try_from(result)
+        .map_err(|_| Errno::from_raw_os_error(i32::try_from(result.unsigned_abs()).unwrap_or(5)))
+}

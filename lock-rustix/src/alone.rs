@@ -1,0 +1,103 @@
+//! Kernel locks for a program of one thread that holds one at a time: [`local`](crate::local)
+//! without the tables of what the process holds, for those who count bytes.
+//!
+//! Whoever opens the lock's file elsewhere in the same process, or has threads, wants
+//! [`local`](crate::local).
+
+use lock_core::fault::{Fault, FaultKind};
+use lock_core::kind::Kind;
+use lock_core::os::Mode;
+use lock_core::payload::message::Message;
+use lock_core::scheme::kernel::{self, ByBoth, ByFlock, ByOfd, ByPosix, TryLockError};
+use rustix::fd::{AsFd, BorrowedFd, OwnedFd};
+
+use crate::local::{LockError, REPLACED_MAX, Request, fault, wait_on};
+use crate::look::{Standing, look_and};
+use crate::process;
+use crate::queue::Queued;
+use crate::sys::Sys;
+
+/// A held lock. Dropping it closes the file and so releases the lock.
+#[must_use = "dropping it gives the lock up"]
+#[derive(Debug)]
+pub struct Held {
+    file: OwnedFd,
+}
+
+impl AsFd for Held {
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        self.file.as_fd()
+    }
+}
+
+/// Takes the lock. If somebody else holds it: fails with [`LockError::Held`], or with `go_on` waits
+/// in the kernel's queue, and asks `go_on` whenever a signal is handled meanwhile.
+///
+/// ```
+/// use lock_core::{kind::Kind, os::Mode};
+/// use lock_rustix::alone::take;
+/// use lock_rustix::local::{LockError, Request};
+/// use lock_rustix::{place::Place, sys::Sys};
+///
+/// let sys = Sys::new(Place::path(c"/tmp/lock-rustix-doc-alone"));
+/// let request = Request { kind: Kind::Flock, mode: Mode::Exclusive, message: None };
+/// let held = take(&sys, &request, None).unwrap();
+/// assert_eq!(take(&sys, &request, None).unwrap_err(), LockError::Held);
+/// drop(held);
+/// # std::fs::remove_file("/tmp/lock-rustix-doc-alone").unwrap();
+/// ```
+pub fn take(
+    sys: &Sys<'_>,
+    request: &Request<'_>,
+    go_on: Option<&mut dyn FnMut() -> bool>,
+) -> Result<Held, LockError> {
+    let mode = request.mode;
+    let file = match request.kind {
+        Kind::File => {
+            let own_pid = Message::from_pid(process::id());
+            let message = request.message.unwrap_or(&own_pid);
+            attempt::<ByBoth>(sys, Mode::Exclusive, Some(message), go_on)?
+        }
+        Kind::Flock => attempt::<ByFlock>(sys, mode, None, go_on)?,
+        Kind::Lockf => attempt::<ByPosix>(sys, mode, None, go_on)?,
+        Kind::Ofd => attempt::<ByOfd>(sys, mode, None, go_on)?,
+        _ => return Err(fault(FaultKind::Unsupported)),
+    };
+    Ok(Held { file })
+}
+
+/// [`look`](crate::look::look) at a lock that this process does not hold.
+pub fn look(sys: &Sys<'_>, kind: Kind) -> Result<Standing, Fault> {
+    look_and(sys, kind, |_, file| drop(file))
+}
+
+fn attempt<'s, C: Queued<Sys<'s>>>(
+    sys: &Sys<'s>,
+    mode: Mode,
+    message: Option<&Message>,
+    mut go_on: Option<&mut dyn FnMut() -> bool>,
+) -> Result<OwnedFd, LockError> {
+    let mut restarts = 0;
+    while restarts < REPLACED_MAX {
+        let outcome = match (kernel::try_lock::<C, _>(sys, mode), go_on.as_deref_mut()) {
+            (Err(TryLockError::Held(_)), None) => return Err(LockError::Held),
+            (Err(TryLockError::Held(file)), Some(go_on)) => {
+                wait_on::<C>(&file, mode, go_on)?;
+                restarts = 0;
+                kernel::confirm(sys, file, mode)
+            }
+            (outcome, _) => outcome,
+        };
+        match outcome {
+            Ok(locked) => {
+                if let Some(message) = message {
+                    kernel::sign(sys, &locked, message)?;
+                }
+                return Ok(locked.into_file());
+            }
+            Err(TryLockError::Fault(fault)) => return Err(fault.into()),
+            Err(TryLockError::Again | TryLockError::Held(_)) => restarts += 1,
+        }
+    }
+    Err(fault(FaultKind::Replaced))
+}
