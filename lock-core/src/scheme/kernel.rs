@@ -82,11 +82,15 @@ impl<F> From<Fault> for TryLockError<F> {
 /// Not `open_or_create` at once: with `fs.protected_regular`, `O_CREAT` on another user's file in
 /// a sticky directory is refused even to root.
 pub fn open<C: Convention<O>, O: Files>(os: &O, mode: Mode) -> Result<O::File, Fault> {
-    let access = C::access(mode);
+    open_for(os, C::access(mode), C::read_only_suffices(mode))
+}
+
+/// [`open`], one for all conventions.
+fn open_for<O: Files>(os: &O, access: Access, read_only_suffices: bool) -> Result<O::File, Fault> {
     match os.open(Node::Lock, access) {
         Err(fault) if fault.kind == FaultKind::Missing => os.open_or_create(Node::Lock, access),
         Err(Fault { kind: FaultKind::Denied | FaultKind::ReadOnly, .. })
-            if access == Access::ReadWrite && C::read_only_suffices(mode) =>
+            if access == Access::ReadWrite && read_only_suffices =>
         {
             os.open(Node::Lock, Access::Read)
         }
@@ -155,15 +159,23 @@ where
     C: Convention<O>,
     O: Files,
 {
+    match still_named(os, stat, C::DIRECTORIES)? {
+        Some(stat) => Ok(Locked { file, mode, stat, convention: PhantomData }),
+        None => Err(TryLockError::Again),
+    }
+}
+
+/// What the name says of the locked file now, if it still means that file: its length may have
+/// changed while we waited.
+fn still_named<O: Files>(os: &O, stat: Stat, directories: bool) -> Result<Option<Stat>, Fault> {
     match os.stat(Node::Lock) {
         Ok(named) if named.inode == stat.inode => {
-            check_type(stat, C::DIRECTORIES)?;
-            // The length may have changed while we waited; the name's answer is the latest.
-            Ok(Locked { file, mode, stat: named, convention: PhantomData })
+            check_type(stat, directories)?;
+            Ok(Some(named))
         }
-        Ok(_) => Err(TryLockError::Again),
-        Err(fault) if fault.kind == FaultKind::Missing => Err(TryLockError::Again),
-        Err(fault) => Err(fault.into()),
+        Ok(_) => Ok(None),
+        Err(fault) if fault.kind == FaultKind::Missing => Ok(None),
+        Err(fault) => Err(fault),
     }
 }
 
