@@ -5,14 +5,18 @@
 // Every test program uses its own part of this.
 #![allow(dead_code, unreachable_pub)]
 
+use core::sync::atomic::{AtomicU32, Ordering};
 use std::io::{BufRead, BufReader, Read, Write};
+use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::process::{Child, ChildStderr, ChildStdin, Command, ExitStatus, Stdio};
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Mutex, MutexGuard, PoisonError, mpsc};
 use std::thread;
 
 use lock_std::{Kind, Lock, LockError};
 use nix::errno::Errno;
+use nix::sys::pthread::{pthread_kill, pthread_self};
+use nix::sys::signal::{SaFlags, SigAction, SigHandler, SigSet, Signal, sigaction};
 use nix::sys::wait::{WaitStatus, waitpid};
 use nix::unistd::{ForkResult, Pid};
 use seccompiler::{BpfProgram, SeccompAction, SeccompFilter, apply_filter};
@@ -200,6 +204,49 @@ pub fn reap(child: Pid) {
 pub fn exit_at_once(well: bool) -> ! {
     // SAFETY: does not return, and touches nothing.
     unsafe { nix::libc::_exit(i32::from(!well)) }
+}
+
+/// Waits until the kernel has somebody in its queue for a lock on the file.
+pub fn until_queued(path: &Path) {
+    let inode = format!(":{} ", std::fs::metadata(path).unwrap().ino());
+    let queued = |line: &str| line.contains("-> ") && line.contains(&inode);
+    while !std::fs::read_to_string("/proc/locks").unwrap().lines().any(queued) {
+        thread::yield_now();
+    }
+}
+
+/// Runs `wait` in a thread, and meanwhile sends that thread a signal, which is handled without
+/// restarting system calls, until it has handled so many or the wait is over; then runs `release`.
+#[allow(unsafe_code)]
+pub fn with_signals<T: Send>(
+    times: u32,
+    wait: impl FnOnce() -> T + Send,
+    release: impl FnOnce(),
+) -> T {
+    static HANDLED: AtomicU32 = AtomicU32::new(0);
+    extern "C" fn handler(_: i32) {
+        HANDLED.fetch_add(1, Ordering::Relaxed);
+    }
+    let handler = SigHandler::Handler(handler);
+    let action = SigAction::new(handler, SaFlags::empty(), SigSet::empty());
+    // SAFETY: all that the handler does is an atomic addition.
+    unsafe { sigaction(Signal::SIGUSR1, &action) }.unwrap();
+    let before = HANDLED.load(Ordering::Relaxed);
+    let (tell, told) = mpsc::channel();
+    thread::scope(|scope| {
+        let waiter = scope.spawn(move || {
+            tell.send(pthread_self()).unwrap();
+            wait()
+        });
+        let thread = told.recv().unwrap();
+        while !waiter.is_finished() && HANDLED.load(Ordering::Relaxed) - before < times {
+            // Again: one that comes before the system call is lost on it.
+            pthread_kill(thread, Signal::SIGUSR1).unwrap();
+            thread::yield_now();
+        }
+        release();
+        waiter.join().unwrap()
+    })
 }
 
 /// Runs with one system call, by its number, failing for this thread of the program.
