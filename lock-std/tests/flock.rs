@@ -153,10 +153,8 @@ fn every_error_of_the_manual_page_is_told_apart() {
         }
         assert_eq!(error.raw_os_error(), errno as i32);
         let as_io = io::Error::from(error);
-        assert_eq!(
-            (as_io.raw_os_error(), as_io.kind()),
-            (Some(errno as i32), { io::Error::from(errno).kind() })
-        );
+        assert_eq!(as_io.raw_os_error(), Some(errno as i32));
+        assert_eq!(as_io.kind(), io::Error::from(errno).kind());
         assert!(error.to_string().starts_with("flock: "), "{error}");
     }
 }

@@ -13,7 +13,7 @@ use common::{
 };
 use lock_std::{FaultKind, Kind, Lock, LockError, Pid, Standing};
 use nix::sys::stat::{Mode, umask};
-use nix::unistd::{Gid, Uid, setgid, setuid};
+use nix::unistd::{Gid, Uid, getpid, getppid, setgid, setuid};
 
 /// `nobody`, by convention.
 const NOBODY: u32 = 65534;
@@ -240,8 +240,13 @@ fn a_guard_that_a_forked_child_drops_releases_nothing() {
 /// A daemon: takes the lock, forks, and lives on as the child.
 fn outlive(lock: &Lock) {
     let guard = lock.try_lock().unwrap();
+    let parent = getpid();
     if fork().is_some() {
         exit_at_once(true);
+    }
+    // Its descriptors are closed when its children become another's.
+    while getppid() == parent {
+        std::thread::yield_now();
     }
     assert!(guard.still_held().unwrap());
     say("alone");
