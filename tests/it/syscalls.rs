@@ -1,0 +1,67 @@
+//! How many system calls an uncontended cycle makes, and which: counted, not measured. The table
+//! in docs/syscalls.md says what each call beyond the plain minimum is for.
+#![cfg(target_arch = "x86_64")]
+
+use std::collections::BTreeMap;
+use std::path::Path;
+
+use lock_tests::syscalls::{name, trace};
+
+/// What `cycle` is asked for, and the calls of one cycle.
+const CYCLES: &[(&str, &str)] = &[
+    ("open-flock", "2 flock"),
+    ("open-lockf", "2 fcntl"),
+    ("open-ofd", "2 fcntl"),
+    ("open-both", "2 fcntl, 2 flock"),
+    ("flock", "1 close, 1 flock, 1 fstat, 1 open, 1 stat"),
+    ("ofd", "1 close, 1 fcntl, 1 fstat, 1 open, 1 stat"),
+    ("lockf", "1 close, 1 fcntl, 1 fstat, 1 getpid, 1 open, 2 stat"),
+    ("message", "1 close, 1 fcntl, 1 flock, 1 fstat, 1 open, 1 pwrite, 1 stat"),
+    ("file", "1 close, 1 fcntl, 1 flock, 1 fstat, 1 getpid, 1 open, 1 pwrite, 1 stat"),
+    ("nfs", "1 close, 1 flock, 1 fstat, 1 getpid, 1 link, 1 open, 1 pwrite, 1 rename, 2 unlink"),
+    ("pidfile", "1 close, 1 flock, 1 fstat, 1 getpid, 1 link, 1 open, 1 pwrite, 1 unlink"),
+    ("symlink", "1 getpid, 1 readlink, 1 symlink, 1 unlink"),
+    (
+        "mkdir",
+        "1 close, 1 flock, 1 fstat, 1 getpid, 1 mkdir, 1 open, 2 renameat2, 1 stat, 1 symlink, \
+         2 unlink",
+    ),
+];
+
+/// The calls of one cycle: the difference between 10 and 20 of them.
+fn per_cycle(what: &str) -> String {
+    let dir = Path::new("/dev/shm").join(format!("lock-syscalls-{what}-{}", std::process::id()));
+    std::fs::create_dir_all(&dir).unwrap();
+    let lock = dir.join("lock");
+    let count = |times: &str| {
+        let program = Path::new(env!("CARGO_BIN_EXE_cycle"));
+        let mut counts = BTreeMap::<String, i64>::new();
+        for call in trace(program, &[what, lock.to_str().unwrap(), times]) {
+            *counts.entry(name(call)).or_default() += 1;
+        }
+        counts
+    };
+    // The first run makes the file.
+    count("1");
+    let (few, mut many) = (count("10"), count("20"));
+    std::fs::remove_dir_all(&dir).unwrap();
+    for (call, times) in few {
+        *many.entry(call).or_default() -= times;
+    }
+    many.retain(|_, times| *times != 0);
+    let calls: Vec<_> = many
+        .into_iter()
+        .map(|(call, times)| {
+            assert_eq!(times % 10, 0, "{what}: {call} is not made in every cycle alike");
+            format!("{} {call}", times / 10)
+        })
+        .collect();
+    calls.join(", ")
+}
+
+#[test]
+fn every_cycle_makes_just_these_calls() {
+    for &(what, calls) in CYCLES {
+        assert_eq!(per_cycle(what), calls, "{what}");
+    }
+}

@@ -1,0 +1,239 @@
+//! The house rules that a program can check. Their reasons are in docs/CONTRIBUTING.md.
+
+use std::collections::{BTreeSet, HashMap};
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use lock_core::kind::Kind;
+use lock_tests::source::{functions, is_word, masked};
+use serde_json::Value;
+
+const FILE_LINES_MAX: usize = 500;
+const FUNCTION_LINES_MAX: usize = 70;
+const COLUMNS_MAX: usize = 100;
+
+/// Where `unsafe` may stand: the system call instruction and what wraps it, the tool's start and
+/// its calls, leaving a process, and tests.
+const UNSAFE_ALLOWED: [&str; 9] = [
+    "lock-rustix/src/arch.rs",
+    "lock-rustix/src/clock.rs",
+    "lock-rustix/src/fcntl.rs",
+    "lock-rustix/lockbox/src/stack.rs",
+    "lock-rustix/lockbox/src/start",
+    "lock-rustix/lockbox/src/sys",
+    "lock-std/src/exit.rs",
+    "lock-std/tests/",
+    "tests/",
+];
+
+/// What panics on purpose.
+const PANICS: [&str; 6] = [".unwrap()", ".expect(", "panic!", "unreachable!", "todo!", "assert!"];
+
+/// Directories that hold nothing of ours, or bytes that are no text.
+const SKIPPED: [&str; 6] =
+    [".git", "target", "fuzz/target", "fuzz/corpus", "fuzz/artifacts", "fuzz/coverage"];
+
+/// A file of the project: its path from the root, and its text.
+struct File {
+    path: String,
+    text: String,
+}
+
+fn root() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap().to_path_buf()
+}
+
+fn read(path: &str) -> String {
+    fs::read_to_string(root().join(path)).unwrap_or_else(|error| panic!("{path}: {error}"))
+}
+
+/// Every text file of the project whose name ends so.
+fn files(ending: &str) -> Vec<File> {
+    let root = root();
+    let mut found = Vec::new();
+    let mut dirs = vec![root.clone()];
+    while let Some(dir) = dirs.pop() {
+        for entry in fs::read_dir(dir).unwrap() {
+            let entry = entry.unwrap();
+            let path = entry.path();
+            let name = path.strip_prefix(&root).unwrap().to_str().unwrap().to_owned();
+            if SKIPPED.contains(&name.as_str()) {
+                continue;
+            }
+            if entry.file_type().unwrap().is_dir() {
+                dirs.push(path);
+            } else if name.ends_with(ending) {
+                // What is no text is none of ours.
+                found.extend(fs::read_to_string(path).map(|text| File { path: name, text }));
+            }
+        }
+    }
+    assert!(!found.is_empty(), "no {ending} files under {}", root.display());
+    found
+}
+
+fn rust_files() -> impl Iterator<Item = File> {
+    files(".rs").into_iter()
+}
+
+/// Fails with one complaint a line, if there are any.
+fn check(rule: &str, complaints: impl IntoIterator<Item = String>) {
+    let complaints: Vec<String> = complaints.into_iter().collect();
+    assert!(complaints.is_empty(), "{rule}:\n{}", complaints.join("\n"));
+}
+
+/// The places where a word stands in a text, as `path:line: word`.
+fn places(file: &File, text: &str, word: &str) -> Vec<String> {
+    let starts_in_word = word.starts_with(is_word);
+    let ends_in_word = word.ends_with(is_word);
+    text.match_indices(word)
+        .filter(|(at, _)| !(starts_in_word && text[..*at].ends_with(is_word)))
+        .filter(|(at, _)| !(ends_in_word && text[at + word.len()..].starts_with(is_word)))
+        .map(|(at, _)| format!("{}:{}: {word}", file.path, text[..at].matches('\n').count() + 1))
+        .collect()
+}
+
+#[test]
+fn files_and_functions_are_short_and_lines_narrow() {
+    let mut complaints = Vec::new();
+    for file in rust_files() {
+        let lines = file.text.lines().count();
+        if lines > FILE_LINES_MAX {
+            complaints.push(format!("{}: {lines} lines", file.path));
+        }
+        for (number, line) in (1..).zip(file.text.lines()) {
+            if line.chars().count() > COLUMNS_MAX {
+                complaints.push(format!("{}:{number}: a line too wide", file.path));
+            }
+        }
+        for function in functions(&masked(&file.text)) {
+            if function.lines > FUNCTION_LINES_MAX {
+                let (name, lines) = (function.name, function.lines);
+                complaints.push(format!("{}:{}: {name}: {lines} lines", file.path, function.line));
+            }
+        }
+    }
+    check("too long or too wide", complaints);
+}
+
+#[test]
+fn the_core_does_not_panic_on_purpose() {
+    let core = rust_files().filter(|file| file.path.starts_with("lock-core/src/"));
+    check(
+        "lock-core may not panic outside its tests",
+        core.flat_map(|file| {
+            // Blanks keep the lines' numbers; tests stand at the bottom of a file.
+            let masked = masked(&file.text);
+            let shipped = masked.split("#[cfg(test)]\nmod ").next().unwrap_or_default();
+            // An assertion of our own invariants is off in a release.
+            let shipped = shipped.replace("debug_assert!", "             ");
+            PANICS.into_iter().flat_map(|word| places(&file, &shipped, word)).collect::<Vec<_>>()
+        }),
+    );
+}
+
+#[test]
+fn unsafe_stands_where_it_may() {
+    let elsewhere =
+        rust_files().filter(|file| !UNSAFE_ALLOWED.iter().any(|dir| file.path.starts_with(dir)));
+    check(
+        "unsafe is not for here",
+        elsewhere.flat_map(|file| places(&file, &masked(&file.text), "unsafe")),
+    );
+}
+
+#[test]
+fn nothing_is_left_for_later() {
+    // In parts, so that this file passes.
+    let words = [concat!("TO", "DO"), concat!("FIX", "ME"), concat!("X", "XX")];
+    check(
+        "finish it or write an issue",
+        files("").iter().flat_map(|file| {
+            words.iter().flat_map(|word| places(file, &file.text, word)).collect::<Vec<_>>()
+        }),
+    );
+}
+
+#[test]
+fn the_documents_name_what_is_there() {
+    let tops = [".ci/", "docs/", "fuzz/", "lock-core/", "lock-rustix/", "lock-std/", "tests/"];
+    let mut complaints = Vec::new();
+    for file in files(".md") {
+        // Every second part stands between backquotes.
+        for quoted in file.text.split('`').skip(1).step_by(2) {
+            let is_path = tops.iter().any(|top| quoted.starts_with(top))
+                && !quoted.contains([' ', '\n', '*', '{', '<']);
+            if is_path && !root().join(quoted).exists() {
+                complaints.push(format!("{}: {quoted}", file.path));
+            }
+        }
+    }
+    check("no such file", complaints);
+    let readme = read("README.md");
+    check(
+        "kinds that the README's table does not have",
+        Kind::ALL
+            .into_iter()
+            .filter(|kind| !readme.contains(&format!("\n| `{}` |", kind.name())))
+            .map(|kind| kind.name().to_owned()),
+    );
+}
+
+/// `1.85` as `(1, 85, 0)`.
+fn version(text: &str) -> (u32, u32, u32) {
+    let mut parts = text.split('.').map(|part| part.parse().unwrap());
+    let mut next = || parts.next().unwrap_or(0);
+    (next(), next(), next())
+}
+
+/// What `cargo metadata` says of this workspace.
+fn metadata() -> Value {
+    let output = Command::new(env!("CARGO"))
+        .args(["metadata", "--format-version=1", "--locked"])
+        .args(["--filter-platform", "x86_64-unknown-linux-gnu"])
+        .current_dir(root())
+        .output()
+        .unwrap();
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    serde_json::from_slice(&output.stdout).unwrap()
+}
+
+#[test]
+fn no_dependency_wants_a_newer_compiler_than_we_declare() {
+    let metadata = metadata();
+    let by_id = |list: &Value| -> HashMap<String, Value> {
+        let list = list.as_array().unwrap().iter();
+        list.map(|one| (one["id"].as_str().unwrap().to_owned(), one.clone())).collect()
+    };
+    let (packages, nodes) = (by_id(&metadata["packages"]), by_id(&metadata["resolve"]["nodes"]));
+    let members = metadata["workspace_members"].as_array().unwrap().iter();
+    let members: Vec<&str> = members.map(|id| id.as_str().unwrap()).collect();
+
+    let declared: BTreeSet<Option<&str>> =
+        members.iter().map(|id| packages[*id]["rust_version"].as_str()).collect();
+    assert_eq!(declared.len(), 1, "every package declares the same: {declared:?}");
+    let declared = version(declared.first().unwrap().unwrap());
+
+    let shipped = members.into_iter().filter(|id| packages[*id]["name"] != "lock-tests");
+    let mut todo: Vec<&str> = shipped.collect();
+    let mut seen = BTreeSet::new();
+    let mut complaints = Vec::new();
+    while let Some(id) = todo.pop() {
+        if !seen.insert(id) {
+            continue;
+        }
+        let package = &packages[id];
+        if let Some(wanted) = package["rust_version"].as_str().filter(|it| version(it) > declared) {
+            complaints.push(format!("{} {}: {wanted}", package["name"], package["version"]));
+        }
+        for dependency in nodes[id]["deps"].as_array().unwrap() {
+            let kinds = dependency["dep_kinds"].as_array().unwrap();
+            if kinds.iter().any(|kind| kind["kind"] != "dev") {
+                todo.push(dependency["pkg"].as_str().unwrap());
+            }
+        }
+    }
+    assert!(seen.len() > 8, "the tree is not all there: {seen:?}");
+    check("newer than the declared rust-version", complaints);
+}

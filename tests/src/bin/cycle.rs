@@ -1,0 +1,79 @@
+//! Uncontended cycles, for counting their system calls: `cycle WHAT PATH TIMES`.
+//!
+//! WHAT is a kernel kind (by path), `message` (kind file with a message of its own), `open-KIND`
+//! (lock and unlock on one open file), or an existence kind.
+
+use std::ffi::CString;
+use std::os::unix::ffi::OsStringExt;
+
+use lock_core::kind::Kind;
+use lock_core::os::{Access, Files, Flock, Mode, Node, OfdLocks, PosixLocks};
+use lock_core::payload::message::Message;
+use lock_core::scheme::breaking::{Rule, Terms};
+use lock_core::staleness::Policy;
+use lock_rustix::existence::{self, Spot};
+use lock_rustix::identity::{is_local, myself};
+use lock_rustix::local::{Request, try_lock};
+use lock_rustix::place::Place;
+use lock_rustix::signature::{Signer, decode};
+use lock_rustix::sys::Sys;
+
+fn main() {
+    let mut args = std::env::args_os().skip(1);
+    let mut next = || args.next().expect("WHAT PATH TIMES");
+    let what = next().into_string().expect("a word");
+    let path = CString::new(next().into_vec()).expect("a path");
+    let times: u32 = next().to_str().and_then(|times| times.parse().ok()).expect("a number");
+    let sys = Sys::new(Place::path(&path));
+    if let Some(kind) = what.strip_prefix("open-") {
+        return on_open_file(&sys, kind, times);
+    }
+    let existing = [Kind::Nfs, Kind::Pidfile, Kind::Symlink, Kind::Mkdir];
+    if let Some(kind) = existing.into_iter().find(|kind| kind.name() == what) {
+        return existence_lock(kind, &path, times);
+    }
+    let message = (what == "message").then(|| Message::new(b"nightly backup").expect("it fits"));
+    let kind = Kind::from_name(what.as_bytes()).unwrap_or(Kind::File);
+    let request = Request { kind, mode: Mode::Exclusive, message: message.as_ref() };
+    for _ in 0..times {
+        drop(try_lock(&sys, &request).expect("nobody else holds it"));
+    }
+}
+
+fn on_open_file(sys: &Sys<'_>, kind: &str, times: u32) {
+    let file = sys.open_or_create(Node::Lock, Access::ReadWrite).expect("it can be opened");
+    for _ in 0..times {
+        let done = match kind {
+            "flock" => sys.flock(&file, Mode::Exclusive).and_then(|()| sys.flock_un(&file)),
+            "lockf" => sys.setlk(&file, Mode::Exclusive).and_then(|()| sys.setlk_un(&file)),
+            "ofd" => sys.ofd_setlk(&file, Mode::Exclusive).and_then(|()| sys.ofd_setlk_un(&file)),
+            _ => sys
+                .flock(&file, Mode::Exclusive)
+                .and_then(|()| sys.ofd_setlk(&file, Mode::Exclusive))
+                .and_then(|()| sys.ofd_setlk_un(&file))
+                .and_then(|()| sys.flock_un(&file)),
+        };
+        done.expect("nobody else holds it");
+    }
+}
+
+fn existence_lock(kind: Kind, path: &CString, times: u32) {
+    let spot = Spot::open(kind, path).expect("the directory");
+    let me = myself();
+    let local = is_local(&spot);
+    for number in 0..times {
+        let mut nonce = [0; 16];
+        nonce[..4].copy_from_slice(&number.to_le_bytes());
+        let signer = Signer { holder: &me, message: b"", nonce: &nonce, flocked: true };
+        let payload = signer.payload(kind).expect("it fits");
+        let terms = Terms {
+            payload: payload.as_bytes(),
+            decode: decode(kind),
+            observer: &me.observer,
+            rule: Rule::Strict(Policy::default()),
+            local,
+        };
+        let taken = existence::try_lock(&spot, &terms, &nonce).expect("nobody else holds it");
+        taken.unlock(&spot).expect("it is ours");
+    }
+}
