@@ -7,6 +7,7 @@ use std::path::Path;
 
 use common::{Actor, Scratch, alone, await_order, exit_at_once, fork, reap, role as part, say};
 use lock_std::{Guard, Kind, Lock, LockError};
+use nix::sys::inotify::{AddWatchFlags, InitFlags, Inotify};
 
 #[test]
 #[ignore = "what the children of the other tests do"]
@@ -134,7 +135,7 @@ fn a_file_in_its_place_stays() {
 }
 
 #[test]
-fn the_file_goes_with_the_guard_while_the_lock_is_held() {
+fn the_file_goes_with_the_guard() {
     let _alone = alone();
     let scratch = Scratch::new("guard");
     for kind in common::KINDS {
@@ -144,17 +145,24 @@ fn the_file_goes_with_the_guard_while_the_lock_is_held() {
         drop(lock.try_lock().unwrap());
         assert!(!scratch.path().exists(), "{kind:?}");
     }
-    // Who has the file open already gets the lock, and must find that its name is gone.
-    let guard = scratch.lock(Kind::Flock).unlink_on_exit(true).try_lock().unwrap();
-    let waiting = fs::File::open(scratch.path()).unwrap();
-    std::thread::scope(|scope| {
-        let waiter = scope.spawn(|| {
-            lock_std::flock::flock(&waiting, lock_std::flock::Operation::Exclusive, false).unwrap();
-            scratch.path().exists()
-        });
-        drop(guard);
-        assert!(!waiter.join().unwrap(), "the name goes first");
-    });
+}
+
+#[test]
+fn the_name_goes_before_the_lock() {
+    let _alone = alone();
+    let scratch = Scratch::new("order");
+    for kind in common::KINDS {
+        for release in [drop::<Guard>, |guard: Guard| guard.unlock().unwrap()] {
+            let guard = scratch.lock(kind).unlink_on_exit(true).try_lock().unwrap();
+            let inotify = Inotify::init(InitFlags::IN_CLOEXEC).unwrap();
+            // Its count of names changes when it is unlinked; closing it ends the lock.
+            let watched = AddWatchFlags::IN_ATTRIB | AddWatchFlags::IN_CLOSE;
+            inotify.add_watch(&scratch.path(), watched).unwrap();
+            release(guard);
+            let first = inotify.read_events().unwrap()[0].mask;
+            assert_eq!(first, AddWatchFlags::IN_ATTRIB, "{kind:?}");
+        }
+    }
 }
 
 #[test]

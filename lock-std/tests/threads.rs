@@ -4,6 +4,7 @@
 mod common;
 
 use core::sync::atomic::{AtomicU32, Ordering};
+use core::time::Duration;
 use std::sync::{Barrier, Mutex};
 use std::thread;
 
@@ -104,7 +105,10 @@ fn locks_of_other_kinds_do_not_drop_a_posix_lock() {
 }
 
 const THREADS: usize = 8;
-const ROUNDS: u32 = 100;
+const ROUNDS: u32 = 50;
+
+/// Longer than any test may take.
+const LONG: Duration = Duration::from_secs(600);
 
 /// Many threads take the lock by `take`, look at it and lose it, while a witness sees that who has
 /// it has it alone in the system and in the process.
@@ -165,5 +169,21 @@ fn threads_wait_for_each_other() {
     let _alone = alone();
     for kind in KINDS {
         race(kind, |lock| Some(lock.lock().unwrap()));
+        race(kind, |lock| Some(lock.lock_timeout(LONG).unwrap()));
+    }
+}
+
+#[test]
+fn who_waits_for_himself_runs_out_of_time() {
+    let _alone = alone();
+    let scratch = Scratch::new("self");
+    for kind in KINDS {
+        let lock = scratch.lock(kind);
+        let guard = lock.try_lock().unwrap();
+        let error = lock.lock_timeout(Duration::ZERO).unwrap_err();
+        let LockError::TimedOut { owner, .. } = error else { panic!("{kind:?}: {error:?}") };
+        let pid = (kind != Kind::Ofd).then_some(u64::from(std::process::id()));
+        assert_eq!(owner.pid.map(lock_std::Pid::get), pid, "{kind:?}");
+        guard.unlock().unwrap();
     }
 }
