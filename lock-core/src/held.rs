@@ -10,7 +10,6 @@ use core::cell::RefCell;
 
 use critical_section::Mutex;
 use heapless::Vec;
-use heapless::linear_map::LinearMap;
 
 use crate::os::{Inode, Mode};
 
@@ -38,9 +37,11 @@ pub struct Held<F> {
     table: Mutex<RefCell<Table<F>>>,
 }
 
-type Table<F> = LinearMap<Inode, Entry<F>, HELD_MAX>;
+/// Searched from its start: a process holds few locks at once.
+type Table<F> = Vec<Entry<F>, HELD_MAX>;
 
 struct Entry<F> {
+    inode: Inode,
     pid: u32,
     mode: Mode,
     parked: Vec<F, PARKED_MAX>,
@@ -58,7 +59,7 @@ pub enum InsertError {
 impl<F> Held<F> {
     /// An empty table.
     pub const fn new() -> Self {
-        Held { table: Mutex::new(RefCell::new(LinearMap::new())) }
+        Held { table: Mutex::new(RefCell::new(Vec::new())) }
     }
 
     /// Whether no file is held: then there is no need to look one up.
@@ -70,19 +71,21 @@ impl<F> Held<F> {
     /// does not count: the child has no lock.
     pub fn mode(&self, inode: Inode, pid: u32) -> Option<Mode> {
         self.with(|table| {
-            table.get(&inode).filter(|entry| entry.pid == pid).map(|entry| entry.mode)
+            find(table, inode).filter(|entry| entry.pid == pid).map(|entry| entry.mode)
         })?
     }
 
     /// Notes that process `pid` holds the file.
     pub fn insert(&self, inode: Inode, pid: u32, mode: Mode) -> Result<(), InsertError> {
         self.with(|table| {
-            if table.get(&inode).is_some_and(|entry| entry.pid == pid) {
-                return Err(InsertError::HeldByThisProcess);
+            let entry = Entry { inode, pid, mode, parked: Vec::new() };
+            match find(table, inode) {
+                Some(held) if held.pid == pid => return Err(InsertError::HeldByThisProcess),
+                // What it had parked belongs to the parent's time: closing it is fine.
+                Some(parents) => *parents = entry,
+                None => table.push(entry).map_err(|_| InsertError::Full)?,
             }
-            let entry = Entry { pid, mode, parked: Vec::new() };
-            // What a replaced entry had parked belongs to the parent's time: closing it is fine.
-            table.insert(inode, entry).map(drop).map_err(|_| InsertError::Full)
+            Ok(())
         })
         .unwrap_or(Err(InsertError::Full))
     }
@@ -90,7 +93,7 @@ impl<F> Held<F> {
     /// Notes that the held file is held in another way now.
     pub fn set_mode(&self, inode: Inode, mode: Mode) {
         self.with(|table| {
-            if let Some(entry) = table.get_mut(&inode) {
+            if let Some(entry) = find(table, inode) {
                 entry.mode = mode;
             }
         });
@@ -100,7 +103,7 @@ impl<F> Held<F> {
     /// file is released. Gives it back if there is no room for that.
     pub fn close(&self, inode: Inode, pid: u32, file: F) -> Result<(), F> {
         let mut file = Some(file);
-        self.with(|table| match table.get_mut(&inode) {
+        self.with(|table| match find(table, inode) {
             Some(entry) if entry.pid == pid => {
                 if let Some(unparked) = file.take() {
                     file = entry.parked.push(unparked).err();
@@ -118,12 +121,16 @@ impl<F> Held<F> {
     pub fn remove(&self, inode: Inode) {
         // Each turn closes outside the critical section; the entry goes when nothing was parked.
         while let Some(Some(parked)) = self.with(|table| {
-            let parked = core::mem::take(&mut table.get_mut(&inode)?.parked);
-            if parked.is_empty() {
-                table.remove(&inode);
-                return None;
+            let at = table.iter().position(|entry| entry.inode == inode)?;
+            let parked = core::mem::take(&mut table.get_mut(at)?.parked);
+            if !parked.is_empty() {
+                return Some(parked);
             }
-            Some(parked)
+            // The compiler does not know that a position is in the table.
+            if at < table.len() {
+                drop(table.swap_remove(at));
+            }
+            None
         }) {
             drop(parked);
         }
@@ -136,6 +143,10 @@ impl<F> Held<F> {
             self.table.borrow(cs).try_borrow_mut().ok().map(|mut table| work(&mut table))
         })
     }
+}
+
+fn find<F>(table: &mut Table<F>, inode: Inode) -> Option<&mut Entry<F>> {
+    table.iter_mut().find(|entry| entry.inode == inode)
 }
 
 impl<F> Default for Held<F> {

@@ -49,11 +49,12 @@ impl<'a> Out<'a> {
     }
 
     pub(crate) fn bytes(&mut self, bytes: &[u8]) {
-        let end = self.len.saturating_add(bytes.len());
-        match self.room.get_mut(self.len..end) {
+        let rest = self.room.get_mut(self.len..).unwrap_or_default();
+        // Cut by this very length, so that the compiler sees that both are equally long.
+        match rest.get_mut(..bytes.len()) {
             Some(room) => {
                 room.copy_from_slice(bytes);
-                self.len = end;
+                self.len = self.len.saturating_add(bytes.len());
             }
             None => self.too_long = true,
         }
