@@ -180,17 +180,22 @@ fn whoever_waited_for_a_removed_file_locks_its_successor() {
     let _alone = alone();
     let scratch = Scratch::new("successor");
     for kind in KINDS {
-        // A thread of this process would not be queued for a POSIX lock.
-        let holder = holder(kind, &scratch);
-        let lock = scratch.lock(kind);
-        thread::scope(|scope| {
-            let waiter = scope.spawn(|| lock.lock().unwrap());
-            until_queued(&scratch.path());
-            fs::remove_file(scratch.path()).unwrap();
-            drop(holder);
-            let guard = waiter.join().unwrap();
-            assert!(guard.still_held().unwrap(), "{kind:?}");
-            guard.unlock().unwrap();
-        });
+        for replace in [false, true] {
+            // A thread of this process would not be queued for a POSIX lock.
+            let holder = holder(kind, &scratch);
+            let lock = scratch.lock(kind);
+            thread::scope(|scope| {
+                let waiter = scope.spawn(|| lock.lock().unwrap());
+                until_queued(&scratch.path());
+                fs::remove_file(scratch.path()).unwrap();
+                if replace {
+                    fs::write(scratch.path(), "").unwrap();
+                }
+                drop(holder);
+                let guard = waiter.join().unwrap();
+                assert!(guard.still_held().unwrap(), "{kind:?}");
+                guard.unlock().unwrap();
+            });
+        }
     }
 }
