@@ -21,7 +21,7 @@ impl Lock {
     /// [`Fault`](LockError::Fault) when it cannot be taken whoever holds it.
     ///
     /// ```
-    /// # let path = std::env::temp_dir().join(format!("lock-std-doc-try-{}", std::process::id()));
+    /// # let path = format!("/tmp/lock-std-doc-try-{}", std::process::id());
     /// match lock_std::Lock::at(&path).try_lock() {
     ///     Ok(guard) => println!("ours until the guard is dropped: {guard:?}"),
     ///     Err(error) => eprintln!("{error}"),
@@ -43,7 +43,7 @@ impl Lock {
     /// without the two about others holding the lock.
     ///
     /// ```
-    /// # let path = std::env::temp_dir().join(format!("lock-std-doc-wait-{}", std::process::id()));
+    /// # let path = format!("/tmp/lock-std-doc-wait-{}", std::process::id());
     /// let guard = lock_std::Lock::at(&path).lock()?;
     /// # drop(guard);
     /// # std::fs::remove_file(path).unwrap();
@@ -64,7 +64,7 @@ impl Lock {
     /// /// Set by a handler of SIGINT that does not restart system calls.
     /// static STOP: AtomicBool = AtomicBool::new(false);
     ///
-    /// # let path = std::env::temp_dir().join(format!("lock-std-doc-while-{}", std::process::id()));
+    /// # let path = format!("/tmp/lock-std-doc-while-{}", std::process::id());
     /// let guard = lock_std::Lock::at(&path).lock_while(|| !STOP.load(Ordering::Relaxed))?;
     /// # drop(guard);
     /// # std::fs::remove_file(path).unwrap();
@@ -88,7 +88,7 @@ impl Lock {
     /// ```
     /// use std::time::Duration;
     ///
-    /// # let path = std::env::temp_dir().join(format!("lock-std-doc-timeout-{}", std::process::id()));
+    /// # let path = format!("/tmp/lock-std-doc-timeout-{}", std::process::id());
     /// let lock = lock_std::Lock::at(&path);
     /// let guard = lock.lock_timeout(Duration::from_secs(10))?;
     /// let error = lock.lock_timeout(Duration::from_millis(1)).unwrap_err();
@@ -109,7 +109,7 @@ impl Lock {
     /// ```
     /// use std::time::{Duration, Instant};
     ///
-    /// # let path = std::env::temp_dir().join(format!("lock-std-doc-deadline-{}", std::process::id()));
+    /// # let path = format!("/tmp/lock-std-doc-deadline-{}", std::process::id());
     /// let deadline = Instant::now() + Duration::from_secs(10);
     /// let guard = lock_std::Lock::at(&path).lock_deadline(deadline)?;
     /// # drop(guard);

@@ -19,7 +19,7 @@ mod sentence;
 /// ```
 /// use lock_std::{Lock, LockError};
 ///
-/// # let path = std::env::temp_dir().join(format!("lock-std-doc-error-{}", std::process::id()));
+/// # let path = format!("/tmp/lock-std-doc-error-{}", std::process::id());
 /// let lock = Lock::at(&path);
 /// let guard = lock.try_lock()?;
 /// match lock.try_lock() {

@@ -54,7 +54,7 @@ pub enum FlockError {
 /// use lock_std::flock::{FlockError, Operation, flock};
 /// use std::fs::File;
 ///
-/// # let path = std::env::temp_dir().join(format!("lock-std-doc-flock-{}", std::process::id()));
+/// # let path = format!("/tmp/lock-std-doc-flock-{}", std::process::id());
 /// let file = File::create(&path)?;
 /// flock(&file, Operation::Exclusive, false)?;
 /// let other = File::open(&path)?;

@@ -19,7 +19,7 @@ use crate::site::Site;
 /// In a forked child a guard is only a copy: dropping it there releases nothing.
 ///
 /// ```
-/// # let path = std::env::temp_dir().join(format!("lock-std-doc-guard-{}", std::process::id()));
+/// # let path = format!("/tmp/lock-std-doc-guard-{}", std::process::id());
 /// let lock = lock_std::Lock::at(&path);
 /// let guard = lock.try_lock()?;
 /// assert!(lock.is_locked()?);
@@ -84,7 +84,7 @@ impl Guard {
     /// or a program removed or replaced the file, others can lock its successor.
     ///
     /// ```
-    /// # let path = std::env::temp_dir().join(format!("lock-std-doc-still-{}", std::process::id()));
+    /// # let path = format!("/tmp/lock-std-doc-still-{}", std::process::id());
     /// let guard = lock_std::Lock::at(&path).try_lock()?;
     /// assert!(guard.still_held()?);
     /// std::fs::remove_file(&path).unwrap();
@@ -107,7 +107,7 @@ impl Guard {
     /// [`Fault`](LockError::Fault) if a file that should go could not be removed.
     ///
     /// ```
-    /// # let path = std::env::temp_dir().join(format!("lock-std-doc-unlock-{}", std::process::id()));
+    /// # let path = format!("/tmp/lock-std-doc-unlock-{}", std::process::id());
     /// let guard = lock_std::Lock::at(&path).try_lock()?;
     /// guard.unlock()?;
     /// # std::fs::remove_file(path).unwrap();
@@ -134,7 +134,7 @@ impl Guard {
     /// Keeps the lock until the process ends. A file that should go at exit still does.
     ///
     /// ```
-    /// # let path = std::env::temp_dir().join(format!("lock-std-doc-keep-{}", std::process::id()));
+    /// # let path = format!("/tmp/lock-std-doc-keep-{}", std::process::id());
     /// let lock = lock_std::Lock::at(&path).unlink_on_exit(true);
     /// lock.try_lock()?.keep();
     /// assert!(lock.is_locked()?);
@@ -152,7 +152,7 @@ impl Guard {
     /// [`Lost`](ConvertError::Lost). So look again at what the lock protects.
     ///
     /// ```
-    /// # let path = std::env::temp_dir().join(format!("lock-std-doc-convert-{}", std::process::id()));
+    /// # let path = format!("/tmp/lock-std-doc-convert-{}", std::process::id());
     /// use lock_std::{ConvertError, Kind, Lock, Mode};
     ///
     /// let shared = Lock::at(&path).kind(Kind::Ofd).shared();
@@ -193,7 +193,7 @@ impl Guard {
     /// [`convert`](Guard::convert) to hold the lock alone.
     ///
     /// ```
-    /// # let path = std::env::temp_dir().join(format!("lock-std-doc-upgrade-{}", std::process::id()));
+    /// # let path = format!("/tmp/lock-std-doc-upgrade-{}", std::process::id());
     /// use lock_std::{ConvertError, Kind, Lock};
     ///
     /// let reader = Lock::at(&path).kind(Kind::Lockf).shared().try_lock()?;
@@ -209,7 +209,7 @@ impl Guard {
     /// [`convert`](Guard::convert) to hold the lock beside other readers.
     ///
     /// ```
-    /// # let path = std::env::temp_dir().join(format!("lock-std-doc-downgrade-{}", std::process::id()));
+    /// # let path = format!("/tmp/lock-std-doc-downgrade-{}", std::process::id());
     /// use lock_std::{ConvertError, Kind, Lock};
     ///
     /// let writer = Lock::at(&path).kind(Kind::Ofd).try_lock()?;

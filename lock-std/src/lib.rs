@@ -5,7 +5,7 @@
 //! use std::time::Duration;
 //! use lock_std::{Lock, LockError};
 //!
-//! # let path = std::env::temp_dir().join(format!("lock-std-doc-lib-{}", std::process::id()));
+//! # let path = format!("/tmp/lock-std-doc-lib-{}", std::process::id());
 //! match Lock::at(&path).lock_timeout(Duration::from_secs(2)) {
 //!     Ok(_guard) => { /* nobody else is here until the guard is dropped */ }
 //!     Err(LockError::TimedOut { owner, .. }) => eprintln!("still at work: {owner}"),

@@ -22,7 +22,7 @@ use crate::site::Site;
 /// use std::time::Duration;
 /// use lock_std::{Kind, Lock};
 ///
-/// # let path = std::env::temp_dir().join(format!("lock-std-doc-lock-{}", std::process::id()));
+/// # let path = format!("/tmp/lock-std-doc-lock-{}", std::process::id());
 /// let lock = Lock::at(&path).message("nightly backup");
 /// let guard = lock.lock_timeout(Duration::from_secs(5))?;
 /// assert_eq!(std::fs::read(&path).unwrap(), b"nightly backup\n");
@@ -51,11 +51,11 @@ impl Lock {
     /// working directory changes.
     ///
     /// ```
-    /// # let dir = std::env::temp_dir().join(format!("lock-std-doc-dir-{}", std::process::id()));
+    /// # let dir = format!("/tmp/lock-std-doc-dir-{}", std::process::id());
     /// # std::fs::create_dir(&dir).unwrap();
     /// let opened = std::fs::File::open(&dir)?;
     /// let guard = lock_std::Lock::in_directory(opened, "lock").try_lock()?;
-    /// assert!(dir.join("lock").exists());
+    /// assert!(std::fs::exists(format!("{dir}/lock"))?);
     /// # std::fs::remove_dir_all(dir).unwrap();
     /// # Ok::<(), std::io::Error>(())
     /// ```
@@ -87,7 +87,7 @@ impl Lock {
     /// ```
     /// use std::os::unix::fs::PermissionsExt;
     ///
-    /// # let path = std::env::temp_dir().join(format!("lock-std-doc-mode-{}", std::process::id()));
+    /// # let path = format!("/tmp/lock-std-doc-mode-{}", std::process::id());
     /// let guard = lock_std::Lock::at(&path).mode(0o600).try_lock()?;
     /// assert_eq!(std::fs::metadata(&path)?.permissions().mode() & 0o777, 0o600);
     /// # std::fs::remove_file(path).unwrap();
@@ -108,8 +108,8 @@ impl Lock {
     }
 
     /// Whether the file is removed when the lock is released, or at the latest when the process
-    /// exits: by the end of `main`, by a panic that unwinds, or by `exit`. It goes while the lock is
-    /// held, and only if the path still names it. It stays when the process is killed or aborts,
+    /// exits: by the end of `main`, by a panic that unwinds, or by `exit`. It goes while the lock
+    /// is held, and only if the path still names it. It stays when the process is killed or aborts,
     /// which does no harm.
     ///
     /// **Only for paths that nobody uses who does not check, after locking, that the path still

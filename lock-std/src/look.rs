@@ -15,9 +15,9 @@ impl Lock {
     /// not exist is not held; a path that cannot be looked at is a [`Fault`](LockError::Fault).
     ///
     /// ```
-    /// # let path = std::env::temp_dir().join(format!("lock-std-doc-locked-{}", std::process::id()));
+    /// # let path = format!("/tmp/lock-std-doc-locked-{}", std::process::id());
     /// assert!(!lock_std::Lock::at(&path).is_locked()?);
-    /// assert!(!path.exists());
+    /// assert!(!std::fs::exists(path).unwrap());
     /// # Ok::<(), lock_std::LockError>(())
     /// ```
     pub fn is_locked(&self) -> Result<bool, LockError> {
@@ -28,7 +28,7 @@ impl Lock {
     /// [`is_locked`](Lock::is_locked) says how far.
     ///
     /// ```
-    /// # let path = std::env::temp_dir().join(format!("lock-std-doc-owner-{}", std::process::id()));
+    /// # let path = format!("/tmp/lock-std-doc-owner-{}", std::process::id());
     /// let lock = lock_std::Lock::at(&path);
     /// let guard = lock.try_lock()?;
     /// let owner = lock.owner()?.unwrap();
@@ -47,7 +47,7 @@ impl Lock {
     /// How the lock stands, found out without touching it: missing, free, or held by whom.
     ///
     /// ```
-    /// # let path = std::env::temp_dir().join(format!("lock-std-doc-look-{}", std::process::id()));
+    /// # let path = format!("/tmp/lock-std-doc-look-{}", std::process::id());
     /// assert_eq!(lock_std::Lock::at(&path).look()?, lock_std::Standing::Missing);
     /// # Ok::<(), lock_std::LockError>(())
     /// ```
@@ -61,7 +61,7 @@ impl Lock {
     /// if there is no such file, or no pid in it.
     ///
     /// ```
-    /// # let path = std::env::temp_dir().join(format!("lock-std-doc-pid-{}", std::process::id()));
+    /// # let path = format!("/tmp/lock-std-doc-pid-{}", std::process::id());
     /// let lock = lock_std::Lock::at(&path);
     /// drop(lock.try_lock()?);
     /// assert_eq!(lock.pid().unwrap().get(), u64::from(std::process::id()));

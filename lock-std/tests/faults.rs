@@ -1,4 +1,4 @@
-//! What is in the way besides other holders: paths, permissions, full disks and kernels that refuse.
+//! What is in the way besides other holders: paths, permissions, full disks, kernels that refuse.
 //! Each is told apart, and none leaves a lock behind.
 
 mod common;

@@ -41,7 +41,7 @@ impl Default for Options {
 /// ```
 /// use lock_std::lock_file_blocking::flock::{Options, Outcome, lock_exn, unlock_exn};
 ///
-/// # let path = std::env::temp_dir().join(format!("lock-std-doc-lock-exn-{}", std::process::id()));
+/// # let path = format!("/tmp/lock-std-doc-lock-exn-{}", std::process::id());
 /// match lock_exn(&path, Options::default())? {
 ///     Outcome::WeTookIt(guard) => unlock_exn(guard)?,
 ///     Outcome::SomebodyElseTookIt(owner) => println!("{owner} has it"),

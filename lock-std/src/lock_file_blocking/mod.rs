@@ -47,7 +47,7 @@ impl Default for Options<'_> {
 /// ```
 /// use lock_std::lock_file_blocking::{Options, create};
 ///
-/// # let path = std::env::temp_dir().join(format!("lock-std-doc-create-{}", std::process::id()));
+/// # let path = format!("/tmp/lock-std-doc-create-{}", std::process::id());
 /// match create(&path, Options::default())? {
 ///     Some(guard) => guard.keep(),
 ///     None => println!("another copy runs"),
@@ -68,7 +68,7 @@ pub fn create(path: impl AsRef<Path>, options: Options<'_>) -> Result<Option<Gua
 /// ```
 /// use lock_std::lock_file_blocking::{Options, create_exn};
 ///
-/// # let path = std::env::temp_dir().join(format!("lock-std-doc-exn-{}", std::process::id()));
+/// # let path = format!("/tmp/lock-std-doc-exn-{}", std::process::id());
 /// let guard = create_exn(&path, Options::default())?;
 /// # drop(guard);
 /// # std::fs::remove_file(path).unwrap();
@@ -85,7 +85,7 @@ pub fn create_exn(path: impl AsRef<Path>, options: Options<'_>) -> Result<Guard,
 /// use std::time::Duration;
 /// use lock_std::lock_file_blocking::{Options, blocking_create};
 ///
-/// # let path = std::env::temp_dir().join(format!("lock-std-doc-blocking-{}", std::process::id()));
+/// # let path = format!("/tmp/lock-std-doc-blocking-{}", std::process::id());
 /// let guard = blocking_create(&path, Some(Duration::from_secs(5)), Options::default())?;
 /// # drop(guard);
 /// # std::fs::remove_file(path).unwrap();
@@ -118,7 +118,7 @@ pub fn is_locked(path: impl AsRef<Path>) -> Result<bool, LockError> {
 /// in it. White space around it does not matter, and it is read as OCaml reads integers.
 ///
 /// ```
-/// # let path = std::env::temp_dir().join(format!("lock-std-doc-get-pid-{}", std::process::id()));
+/// # let path = format!("/tmp/lock-std-doc-get-pid-{}", std::process::id());
 /// std::fs::write(&path, "0x10\n").unwrap();
 /// assert_eq!(lock_std::lock_file_blocking::get_pid(&path).unwrap().get(), 16);
 /// # std::fs::remove_file(path).unwrap();
