@@ -65,6 +65,25 @@ fn a_second_thread_is_told_and_the_first_keeps_its_lock() {
 }
 
 #[test]
+fn only_locks_of_open_files_are_shared_within_a_process() {
+    let _alone = alone();
+    let scratch = Scratch::new("shared");
+    for kind in [Kind::Flock, Kind::Lockf, Kind::Ofd] {
+        let lock = scratch.lock(kind).shared();
+        let first = lock.try_lock().unwrap();
+        let second = lock.try_lock();
+        let is_refused = second.as_ref().is_err_and(is_held_here);
+        assert_eq!(is_refused, kind == Kind::Lockf, "{kind:?}: {second:?}");
+        drop(second);
+        let witness = Witness::new(&scratch, kind);
+        witness.expect("held");
+        first.unlock().unwrap();
+        witness.expect("free");
+        witness.end();
+    }
+}
+
+#[test]
 fn looking_at_a_posix_lock_does_not_drop_it() {
     let _alone = alone();
     let scratch = Scratch::new("look");
