@@ -16,9 +16,9 @@ use crate::site::Site;
 
 /// A held lock. Dropping it releases the lock; [`unlock`](Guard::unlock) does so too and reports.
 ///
-/// In a forked child a guard is only a copy: dropping it there releases nothing. A daemon that takes
-/// its lock before it forks has the lock until the last copy is gone (not a lockf lock, which stays
-/// with the parent), but the file names the parent: better take it after the fork.
+/// In a forked child a guard is only a copy: dropping it there releases nothing. A daemon that
+/// takes its lock before it forks has the lock until the last copy is gone (not a lockf lock, which
+/// stays with the parent), but the file names the parent: better take it after the fork.
 ///
 /// ```
 /// # let path = format!("/tmp/lock-std-doc-guard-{}", std::process::id());

@@ -16,8 +16,8 @@ use crate::site::Site;
 /// the file), [`Kind::Flock`], [`Kind::Lockf`] and [`Kind::Ofd`].
 ///
 /// All threads of a process count as one holder: what one has, another is refused with
-/// [`HeldByThisProcess`](crate::LockError::HeldByThisProcess), for POSIX locks too. Shared flock and
-/// ofd locks can have several guards in one process; a lockf lock has one, shared or not.
+/// [`HeldByThisProcess`](crate::LockError::HeldByThisProcess), for POSIX locks too. Shared flock
+/// and ofd locks can have several guards in one process; a lockf lock has one, shared or not.
 ///
 /// ```
 /// use std::time::Duration;
