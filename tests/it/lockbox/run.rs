@@ -168,7 +168,8 @@ fn stop_signals_reach_the_command_and_the_lock_goes_after_it() {
     {
         // The command answers with a status of its own, after it looked whether the lock is held.
         let script = format!(
-            "trap '\"$0\" run -n \"$1\" true; exit $((100 + $?))' {name}; echo; while :; do read line; done"
+            "trap '\"$0\" run -n \"$1\" true; exit $((100 + $?))' {name}; echo; \
+             while :; do read line; done"
         );
         let mut child = Command::new(lockbox())
             .args(["run", &path, "--", "sh", "-c", &script])
