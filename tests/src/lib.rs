@@ -2,6 +2,7 @@
 
 pub mod fuzz;
 pub mod lockbox;
+pub mod model;
 pub mod originals;
 pub mod random;
 pub mod source;

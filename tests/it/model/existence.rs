@@ -1,0 +1,147 @@
+//! Ours: hard link, symlink and mkdir locks, and what each step of them is for.
+
+use core::cell::RefCell;
+
+use lock_core::os::Mode;
+use lock_tests::model::disk::{Disk, Name};
+use lock_tests::model::explore::{Program, World};
+use lock_tests::model::sim::Mutant;
+
+use crate::programs::{
+    closes_before_it_unlinks, directory, linked, named, plain_directory, symlinked, unnamed,
+};
+
+/// Every scheme, its name, and how many private names a crash can leave behind.
+const SCHEMES: [(&str, Program, usize); 5] = [
+    ("hard link with companion", linked, 1),
+    ("named file", named, 1),
+    ("unnamed file", unnamed, 0),
+    ("symlink", symlinked, 0),
+    ("directory", directory, 1),
+];
+
+/// A disk on which a process that is gone left its lock.
+pub(crate) fn stale(scheme: &str) -> Disk {
+    let mut disk = Disk::default();
+    // Nobody runs with pid 9.
+    let dead = |flocked| [9, 1, 0, flocked];
+    match scheme {
+        "symlink" => disk.symlink(&dead(0), Name::Lock).unwrap(),
+        "directory" => {
+            disk.mkdir(Name::Lock).unwrap();
+            let at = disk.open_directory(8, Some(Name::Lock)).unwrap();
+            let owner = disk.owner_of(at).unwrap();
+            disk.symlink(&dead(1), owner).unwrap();
+            disk.close(at);
+        }
+        _ => {
+            let at = disk.create(8, Name::Lock, true).unwrap();
+            disk.write(at, &dead(u8::from(scheme != "foreign"))).unwrap();
+            disk.close(at);
+            if scheme == "foreign" || scheme == "hard link with companion" {
+                disk.link(Name::Lock, Name::Companion).unwrap();
+            }
+        }
+    }
+    disk
+}
+
+#[test]
+fn two_processes_and_a_crash() {
+    for (name, program, leftovers) in SCHEMES {
+        for reuse_pids in [false, true] {
+            let world = World::of(name, program, 2);
+            World { crashes: 1, reuse_pids, leftovers, ..world }.holds();
+        }
+    }
+}
+
+#[test]
+fn two_processes_on_a_stale_lock() {
+    for (name, program, leftovers) in SCHEMES {
+        let world = World::of(name, program, 2);
+        World { rounds: 2, disk: stale(name), leftovers, ..world }.holds();
+    }
+}
+
+#[test]
+fn from_every_state_somebody_gets_the_lock() {
+    for (name, program, leftovers) in SCHEMES {
+        let world = World::of(name, program, 2);
+        World { solo: true, disk: stale(name), leftovers, ..world }.holds();
+    }
+}
+
+/// The large worlds: minutes, for a machine that has them.
+#[test]
+#[ignore = "takes minutes; run by `.ci/run`, or with `--release -- --ignored`"]
+fn two_processes_and_two_crashes() {
+    for (name, program, leftovers) in SCHEMES {
+        let world = World::of(name, program, 2);
+        World { crashes: 1, solo: true, disk: stale(name), leftovers, ..world.clone() }.holds();
+        World { crashes: 2, leftovers: 2 * leftovers, ..world }.holds();
+    }
+}
+
+/// The same with three processes.
+#[test]
+#[ignore = "takes minutes; run by `.ci/run`, or with `--release -- --ignored`"]
+fn three_processes_on_a_stale_lock() {
+    for (name, program, leftovers) in SCHEMES {
+        let world = World::of(name, program, 3);
+        World { disk: stale(name), leftovers, ..world }.holds();
+    }
+}
+
+#[test]
+fn beside_plain_directories() {
+    let programs = vec![directory as Program, plain_directory];
+    let world = World::of("directory beside a plain one", directory, 2);
+    World { programs, rounds: 2, ..world }.holds();
+}
+
+/// Without this step of a scheme, the checker finds two holders, or a lock that is stuck.
+#[test]
+fn every_step_is_needed() {
+    let none = Mutant::default();
+    let cases: [(&str, &str, Program, usize, Mutant); 8] = [
+        // The first look at the name tells whether it is our own file; the second verifies.
+        (
+            "no verifying: hard link",
+            "hard link with companion",
+            linked,
+            2,
+            Mutant { stat: Some(1), ..none },
+        ),
+        ("no verifying: named", "named file", named, 2, Mutant { stat: Some(1), ..none }),
+        ("no verifying: unnamed", "unnamed file", unnamed, 2, Mutant { stat: Some(1), ..none }),
+        ("no verifying: directory", "directory", directory, 2, Mutant { stat: Some(0), ..none }),
+        ("no verifying: symlink", "symlink", symlinked, 2, Mutant { readlink: Some(1), ..none }),
+        // The first flock is the holder's own, the second the breaker's.
+        ("no excluding: named", "named file", named, 2, Mutant { flock: Some(1), ..none }),
+        ("no excluding: directory", "directory", directory, 2, Mutant { flock: Some(1), ..none }),
+        ("no excluding: symlink", "symlink", symlinked, 2, Mutant { flock: Some(0), ..none }),
+    ];
+    for (name, scheme, program, processes, mutant) in cases {
+        let world = World::of(name, program, processes);
+        World { rounds: 2, crashes: 1, disk: stale(scheme), leftovers: 9, mutant, ..world }
+            .breaks();
+    }
+    // A holder that does not flock its own file is taken for dead.
+    let world = World::of("no flock of one's own", named, 2);
+    World { rounds: 2, mutant: Mutant { flock: Some(0), ..none }, ..world }.breaks();
+    let world = World::of("closed before unlinked", closes_before_it_unlinks, 2);
+    World { rounds: 2, ..world }.breaks();
+}
+
+#[test]
+fn the_modelled_disk_knows_what_flock_does() {
+    let disk = RefCell::new(Disk::default());
+    let mut disk = disk.borrow_mut();
+    let (one, other) =
+        (disk.create(0, Name::Lock, true).unwrap(), disk.open(1, Name::Lock).unwrap());
+    disk.flock(one, Some(Mode::Shared)).unwrap();
+    disk.flock(other, Some(Mode::Shared)).unwrap();
+    assert!(disk.flock(one, Some(Mode::Exclusive)).is_err());
+    disk.flock(other, Some(Mode::Exclusive)).expect("a refused conversion loses the old lock");
+}

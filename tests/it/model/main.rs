@@ -1,0 +1,6 @@
+//! The protocols, explored exhaustively in small worlds: the code that ships, on a modelled disk.
+
+mod existence;
+mod kernel;
+mod originals;
+mod programs;

@@ -1,0 +1,300 @@
+//! Breadth-first through every interleaving of a few processes, a crash possible before each step,
+//! restarts, with a new pid or an old one. A counterexample comes with its shortest trace.
+//!
+//! Shown of each world: never two holders; whoever is left, or comes new, can get the lock without
+//! help once the others have ended; what crashes leave behind is bounded.
+
+use core::cell::RefCell;
+use core::hash::{Hash, Hasher};
+use core::mem;
+use std::collections::{HashMap, HashSet, VecDeque};
+use std::hash::DefaultHasher;
+
+use super::disk::{Disk, Name, Who};
+use super::sim::{Mutant, Past, Sim};
+
+/// What a process runs: one try at the lock, holding it, and giving it back.
+pub type Program = fn(&Sim<'_>, &Me) -> Outcome;
+
+/// What a process knows of itself.
+#[derive(Clone, Copy, Debug, Eq, Hash, PartialEq)]
+pub struct Me {
+    /// Its pid.
+    pub pid: u8,
+    /// When it started.
+    pub start: u8,
+    /// Which of its acquisitions this is.
+    pub round: u8,
+}
+
+/// How a run of a program ended.
+#[derive(Clone, Copy, Debug, Eq, Hash, PartialEq)]
+pub enum Outcome {
+    /// It had the lock, and gave it back.
+    Done,
+    /// It did not get it, and will try again.
+    Retry,
+}
+
+/// A small world to explore.
+#[derive(Clone, Debug)]
+pub struct World {
+    /// What it is called in the output.
+    pub name: &'static str,
+    /// What the processes run.
+    pub programs: Vec<Program>,
+    /// How often each takes the lock.
+    pub rounds: u8,
+    /// How many crashes there can be, in all.
+    pub crashes: u8,
+    /// Whether a crashed process's successor gets the same pid.
+    pub reuse_pids: bool,
+    /// Whether each state is checked for somebody who can still get the lock, and not only the
+    /// last ones: exact, and dear.
+    pub solo: bool,
+    /// What is left out.
+    pub mutant: Mutant,
+    /// The disk that they find.
+    pub disk: Disk,
+    /// How many private names may stay in the end.
+    pub leftovers: usize,
+}
+
+/// What was found.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub enum Found {
+    /// Nothing wrong in all these states.
+    Holds(usize),
+    /// This went wrong, after these steps.
+    Wrong(&'static str, Vec<String>),
+}
+
+#[derive(Clone, Debug, Eq, Hash, PartialEq)]
+struct State {
+    disk: Disk,
+    processes: Vec<Process>,
+    crashes: u8,
+}
+
+#[derive(Clone, Debug, Eq, Hash, PartialEq)]
+struct Process {
+    me: Me,
+    life: u8,
+    past: Vec<Past>,
+    holding: bool,
+    rounds: u8,
+    alive: bool,
+}
+
+/// How many steps a process that is alone needs at most to get the lock.
+const ALONE_STEPS: usize = 120;
+
+impl World {
+    /// A world in which all processes run the same program, without crashes.
+    pub fn of(name: &'static str, program: Program, processes: usize) -> World {
+        World {
+            name,
+            programs: vec![program; processes],
+            rounds: 1,
+            crashes: 0,
+            reuse_pids: false,
+            solo: false,
+            mutant: Mutant::default(),
+            disk: Disk::default(),
+            leftovers: 0,
+        }
+    }
+
+    /// Explores it all, and prints how much that was.
+    ///
+    /// # Panics
+    ///
+    /// If something goes wrong: with the shortest way there.
+    pub fn holds(&self) {
+        match self.explore() {
+            Found::Holds(states) => println!("{}: holds in {states} states", self.name),
+            Found::Wrong(why, trace) => {
+                panic!("{}: {why}, after\n  {}", self.name, trace.join("\n  "))
+            }
+        }
+    }
+
+    /// Explores until something goes wrong, which it must.
+    ///
+    /// # Panics
+    ///
+    /// If nothing does: then the checker has no teeth here.
+    pub fn breaks(&self) -> Vec<String> {
+        match self.explore() {
+            Found::Wrong(why, trace) => {
+                println!("{}: {why}, after {} steps", self.name, trace.len());
+                trace
+            }
+            Found::Holds(states) => panic!("{}: nothing found in {states} states", self.name),
+        }
+    }
+
+    /// Explores it all.
+    pub fn explore(&self) -> Found {
+        let first = self.first();
+        let mut from = HashMap::new();
+        let mut seen = HashSet::from([id(&first)]);
+        let mut queue = VecDeque::from([first]);
+        while let Some(state) = queue.pop_front() {
+            let here = id(&state);
+            let successors = self.successors(&state);
+            if successors.is_empty() {
+                if let Some(why) = self.wrong_at_the_end(&state) {
+                    return Found::Wrong(why, trace(&from, here));
+                }
+            }
+            for (label, next) in successors {
+                let there = id(&next);
+                if !seen.insert(there) {
+                    continue;
+                }
+                from.insert(there, (here, label));
+                let holders = next.processes.iter().filter(|it| it.holding).count();
+                if holders > 1 {
+                    return Found::Wrong("two hold the lock", trace(&from, there));
+                }
+                if self.solo && !self.somebody_can_go_on(&next) {
+                    return Found::Wrong("nobody can ever get the lock", trace(&from, there));
+                }
+                queue.push_back(next);
+            }
+        }
+        Found::Holds(seen.len())
+    }
+
+    fn first(&self) -> State {
+        let mut disk = self.disk.clone();
+        let processes = (0..self.programs.len())
+            .map(|who| {
+                let me = Me { pid: pid(who, 0, self.reuse_pids), start: 1, round: 0 };
+                disk.start(me.pid, me.start);
+                let (past, holding) = (Vec::new(), false);
+                Process { me, life: 0, past, holding, rounds: self.rounds, alive: true }
+            })
+            .collect();
+        State { disk, processes, crashes: self.crashes }
+    }
+
+    fn successors(&self, state: &State) -> Vec<(String, State)> {
+        let mut successors = Vec::new();
+        for who in 0..state.processes.len() {
+            let process = &state.processes[who];
+            if process.alive && process.rounds > 0 {
+                let mut next = state.clone();
+                let label = self.step(&mut next, who);
+                successors.push((label, next));
+                if state.crashes > 0 {
+                    let mut next = state.clone();
+                    self.crash(&mut next, who);
+                    successors.push((format!("p{who} is killed, and starts again"), next));
+                }
+            }
+        }
+        successors
+    }
+
+    /// One call of one process, or the end of its run.
+    fn step(&self, state: &mut State, who: usize) -> String {
+        let process = &mut state.processes[who];
+        let disk = RefCell::new(mem::take(&mut state.disk));
+        let (past, number) = (mem::take(&mut process.past), who_of(who));
+        let sim = Sim::new(&disk, number, process.life, past, 1, self.mutant);
+        let outcome = self.programs[who](&sim, &process.me);
+        let step = sim.finish();
+        state.disk = disk.into_inner();
+        let label = step.past.last().map_or_else(String::new, ToString::to_string);
+        process.holding = step.holding;
+        process.past = step.past;
+        if step.ended {
+            process.past.clear();
+            if outcome == Outcome::Done {
+                process.rounds -= 1;
+                process.me.round += 1;
+            }
+        }
+        let holds = if process.holding { ", holds" } else { "" };
+        format!("p{who} {label}{holds}")
+    }
+
+    fn crash(&self, state: &mut State, who: usize) {
+        state.crashes -= 1;
+        let process = &mut state.processes[who];
+        state.disk.kill(who_of(who), process.me.pid);
+        process.past.clear();
+        process.holding = false;
+        process.life += 1;
+        process.me = Me {
+            pid: pid(who, process.life, self.reuse_pids),
+            start: process.me.start + 1,
+            round: 0,
+        };
+        state.disk.start(process.me.pid, process.me.start);
+    }
+
+    /// Whether some process gets the lock, or has it, when all others pause where they are.
+    fn somebody_can_go_on(&self, state: &State) -> bool {
+        let wants = |process: &Process| process.rounds > 0;
+        !state.processes.iter().any(wants)
+            || state.processes.iter().any(|process| process.holding)
+            || (0..state.processes.len())
+                .any(|who| wants(&state.processes[who]) && self.gets_it_alone(state, who))
+    }
+
+    fn gets_it_alone(&self, state: &State, who: usize) -> bool {
+        let mut state = state.clone();
+        let rounds = state.processes[who].rounds;
+        (0..ALONE_STEPS).any(|_| {
+            self.step(&mut state, who);
+            state.processes[who].holding || state.processes[who].rounds < rounds
+        })
+    }
+
+    /// What is wrong with a world in which all have ended.
+    fn wrong_at_the_end(&self, state: &State) -> Option<&'static str> {
+        if state.processes.iter().enumerate().any(|(who, _)| state.disk.has_open(who_of(who))) {
+            return Some("a process that is done has files open");
+        }
+        let left = state.disk.names().filter(|name| matches!(name, Name::Private(..))).count();
+        if left > self.leftovers {
+            return Some("more is left behind than was allowed");
+        }
+        let mut later = state.clone();
+        let newcomer = later.processes.len() - 1;
+        // The last one comes back as somebody new.
+        later.crashes = 1;
+        self.crash(&mut later, newcomer);
+        later.processes[newcomer].rounds = 1;
+        if self.gets_it_alone(&later, newcomer) { None } else { Some("the lock stays stuck") }
+    }
+}
+
+fn who_of(who: usize) -> Who {
+    Who::try_from(who).expect("a few processes")
+}
+
+/// Pids of different processes differ, and those of one process's lives unless they are reused.
+fn pid(who: usize, life: u8, reuse: bool) -> u8 {
+    let who = who_of(who);
+    if reuse { 10 + who } else { 10 + who + 10 * life }
+}
+
+fn id(state: &State) -> u64 {
+    let mut hasher = DefaultHasher::new();
+    state.hash(&mut hasher);
+    hasher.finish()
+}
+
+fn trace(from: &HashMap<u64, (u64, String)>, mut at: u64) -> Vec<String> {
+    let mut trace = Vec::new();
+    while let Some((before, label)) = from.get(&at) {
+        trace.push(label.clone());
+        at = *before;
+    }
+    trace.reverse();
+    trace
+}
