@@ -3,6 +3,7 @@
 
 use core::cell::RefCell;
 use std::ffi::CString;
+use std::os::fd::AsFd;
 use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
 
@@ -59,7 +60,6 @@ fn real(test: &str, suite: impl Fn(&Sys<'_>, &Sys<'_>)) {
         let handle = open.unwrap();
         let name = |name: &str| CString::new(Path::new(name).as_os_str().as_bytes()).unwrap();
         let (lock, one, other, companion) = (name("lock"), name(".1"), name(".2"), name("path"));
-        use std::os::fd::AsFd;
         let place = Place::in_directory(handle.as_fd(), &lock).with_companion(&companion);
         suite(&Sys::new(place.with_private(&one)), &Sys::new(place.with_private(&other)));
         std::fs::remove_dir_all(&dir).unwrap();

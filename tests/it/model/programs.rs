@@ -13,7 +13,7 @@ use lock_tests::model::sim::Sim;
 use lock_tests::originals::{Refused, jane_street, pidfile_jl};
 
 /// What a process writes: its pid, start and round, and whether it keeps its file flocked.
-pub(crate) fn payload(me: &Me, flocked: bool) -> [u8; 4] {
+pub(crate) fn payload(me: Me, flocked: bool) -> [u8; 4] {
     [me.pid, me.start, me.round, u8::from(flocked)]
 }
 
@@ -38,7 +38,7 @@ fn owner(pid: u8, start: u8) -> Owner {
     }
 }
 
-fn with_terms<T>(me: &Me, flocked: bool, run: impl FnOnce(&Terms<'_>) -> T) -> T {
+fn with_terms<T>(me: Me, flocked: bool, run: impl FnOnce(&Terms<'_>) -> T) -> T {
     let observer = Observer { owner: owner(me.pid, me.start), ..Observer::default() };
     let rule = Rule::Strict(Policy::default());
     let payload = payload(me, flocked);
@@ -70,25 +70,25 @@ fn hold<L, U>(
     }
 }
 
-pub(crate) fn linked(sim: &Sim<'_>, me: &Me) -> Outcome {
+pub(crate) fn linked(sim: &Sim<'_>, me: Me) -> Outcome {
     with_terms(me, true, |terms| {
         hold(sim, hardlink::try_lock_linked(&sim, terms), |locked| hardlink::unlock(&sim, locked))
     })
 }
 
-pub(crate) fn named(sim: &Sim<'_>, me: &Me) -> Outcome {
+pub(crate) fn named(sim: &Sim<'_>, me: Me) -> Outcome {
     with_terms(me, true, |terms| {
         hold(sim, hardlink::try_lock_named(&sim, terms), |locked| hardlink::unlock(&sim, locked))
     })
 }
 
-pub(crate) fn unnamed(sim: &Sim<'_>, me: &Me) -> Outcome {
+pub(crate) fn unnamed(sim: &Sim<'_>, me: Me) -> Outcome {
     with_terms(me, true, |terms| {
         hold(sim, hardlink::try_lock_unnamed(&sim, terms), |locked| hardlink::unlock(&sim, locked))
     })
 }
 
-pub(crate) fn symlinked(sim: &Sim<'_>, me: &Me) -> Outcome {
+pub(crate) fn symlinked(sim: &Sim<'_>, me: Me) -> Outcome {
     with_terms(me, false, |terms| {
         hold(sim, symlink::try_lock(&sim, terms), |locked| {
             symlink::unlock(&sim, locked, terms.payload)
@@ -96,14 +96,14 @@ pub(crate) fn symlinked(sim: &Sim<'_>, me: &Me) -> Outcome {
     })
 }
 
-pub(crate) fn directory(sim: &Sim<'_>, me: &Me) -> Outcome {
+pub(crate) fn directory(sim: &Sim<'_>, me: Me) -> Outcome {
     with_terms(me, true, |terms| {
         hold(sim, mkdir::try_lock(&sim, terms), |locked| mkdir::unlock(&sim, locked))
     })
 }
 
 /// Everybody's shell script.
-pub(crate) fn plain_directory(sim: &Sim<'_>, _: &Me) -> Outcome {
+pub(crate) fn plain_directory(sim: &Sim<'_>, _: Me) -> Outcome {
     if mkdir::plain::try_lock(&sim).is_err() {
         return Outcome::Retry;
     }
@@ -114,7 +114,7 @@ pub(crate) fn plain_directory(sim: &Sim<'_>, _: &Me) -> Outcome {
 }
 
 /// A release in the wrong order: the flock goes before the name.
-pub(crate) fn closes_before_it_unlinks(sim: &Sim<'_>, me: &Me) -> Outcome {
+pub(crate) fn closes_before_it_unlinks(sim: &Sim<'_>, me: Me) -> Outcome {
     use lock_core::os::{Names, Node};
 
     with_terms(me, true, |terms| {
@@ -131,7 +131,7 @@ pub(crate) fn closes_before_it_unlinks(sim: &Sim<'_>, me: &Me) -> Outcome {
 }
 
 /// A kernel lock, with the message of `Lock_file_blocking`.
-pub(crate) fn kernel_lock<'s, 'd: 's, C>(sim: &'s Sim<'d>, me: &Me, unlink: bool) -> Outcome
+pub(crate) fn kernel_lock<'s, 'd: 's, C>(sim: &'s Sim<'d>, me: Me, unlink: bool) -> Outcome
 where
     C: Convention<&'s Sim<'d>>,
     &'s Sim<'d>: Flock + OfdLocks + PosixLocks + LockTable,
@@ -169,7 +169,7 @@ fn hold_original(
 
 fn jane_street(
     sim: &Sim<'_>,
-    me: &Me,
+    me: Me,
     create: fn(&&Sim<'_>, &jane_street::Caller<'_>) -> Result<(), Refused>,
 ) -> Outcome {
     let caller = jane_street::Caller { info: &payload(me, false), decode: decode_pid };
@@ -177,26 +177,26 @@ fn jane_street(
 }
 
 /// `Lock_file_blocking.Nfs.create` up to v0.17.
-pub(crate) fn jane_street_v1(sim: &Sim<'_>, me: &Me) -> Outcome {
+pub(crate) fn jane_street_v1(sim: &Sim<'_>, me: Me) -> Outcome {
     jane_street(sim, me, |os, caller| {
         jane_street::create_v1(os, caller, jane_street::CleanUp::Unguarded)
     })
 }
 
 /// The same since August 2024.
-pub(crate) fn jane_street_v1_guarded(sim: &Sim<'_>, me: &Me) -> Outcome {
+pub(crate) fn jane_street_v1_guarded(sim: &Sim<'_>, me: Me) -> Outcome {
     jane_street(sim, me, |os, caller| {
         jane_street::create_v1(os, caller, jane_street::CleanUp::Guarded)
     })
 }
 
 /// `create_v2`.
-pub(crate) fn jane_street_v2(sim: &Sim<'_>, me: &Me) -> Outcome {
+pub(crate) fn jane_street_v2(sim: &Sim<'_>, me: Me) -> Outcome {
     jane_street(sim, me, |os, caller| jane_street::create_v2(os, caller))
 }
 
 /// Pidfile.jl, with a file old enough to be stale if its holder is dead.
-pub(crate) fn pidfile_jl(sim: &Sim<'_>, me: &Me) -> Outcome {
+pub(crate) fn pidfile_jl(sim: &Sim<'_>, me: Me) -> Outcome {
     let age = pidfile_jl::Age::Old;
     let caller = pidfile_jl::Caller { info: &payload(me, false), decode: decode_pid, age };
     match pidfile_jl::mkpidlock(&sim, &caller) {

@@ -14,7 +14,7 @@ use super::disk::{Disk, Name, Who};
 use super::sim::{Mutant, Past, Sim};
 
 /// What a process runs: one try at the lock, holding it, and giving it back.
-pub type Program = fn(&Sim<'_>, &Me) -> Outcome;
+pub type Program = fn(&Sim<'_>, Me) -> Outcome;
 
 /// What a process knows of itself.
 #[derive(Clone, Copy, Debug, Eq, Hash, PartialEq)]
@@ -204,7 +204,7 @@ impl World {
         let disk = RefCell::new(mem::take(&mut state.disk));
         let (past, number) = (mem::take(&mut process.past), who_of(who));
         let sim = Sim::new(&disk, number, process.life, past, 1, self.mutant);
-        let outcome = self.programs[who](&sim, &process.me);
+        let outcome = self.programs[who](&sim, process.me);
         let step = sim.finish();
         state.disk = disk.into_inner();
         let label = step.past.last().map_or_else(String::new, ToString::to_string);
