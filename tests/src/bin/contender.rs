@@ -1,4 +1,5 @@
-//! One of many processes that want the same existence lock: `contender KIND PATH WITNESS ROUNDS`.
+//! One of many processes that want the same lock: `contender KIND PATH WITNESS ROUNDS`. Kernel locks
+//! it releases by removing the file, so that all must check which file they locked.
 //!
 //! Takes the lock, again and again, and each time takes a POSIX lock of WITNESS without waiting: if
 //! that is refused, two processes hold the lock, and this one says so and exits with 99. It can be
@@ -7,17 +8,22 @@
 //! Not an flock: of a killed process the kernel drops POSIX locks when it closes the descriptors,
 //! and flocks some time later, one after the other. So the witness is free before the lock is.
 
+use core::ffi::CStr;
 use std::ffi::CString;
 use std::fs::File;
 use std::os::unix::ffi::OsStringExt;
 use std::process::ExitCode;
 
 use lock_core::kind::Kind;
+use lock_core::os::Mode;
 use lock_core::scheme::breaking::{Rule, Terms, TryLockError};
 use lock_core::staleness::Policy;
 use lock_rustix::existence::{Spot, Taken, try_lock};
 use lock_rustix::identity::{Identity, is_local, myself, nonce};
+use lock_rustix::local::{self, Request};
+use lock_rustix::place::Place;
 use lock_rustix::signature::{Signer, decode};
+use lock_rustix::sys::Sys;
 use rustix::fd::OwnedFd;
 use rustix::fs::{FlockOperation, fcntl_lock, flock};
 
@@ -31,6 +37,9 @@ fn main() -> ExitCode {
     let path = CString::new(next().into_vec()).expect("a path");
     let witness = File::options().write(true).open(next()).expect("the witness can be opened");
     let rounds: u32 = next().to_str().and_then(|rounds| rounds.parse().ok()).expect("a number");
+    if !kind.is_existence() {
+        return kernel_rounds(kind, &path, &witness, rounds);
+    }
     let spot = Spot::open(kind, &path).expect("the directory can be opened");
     let me = myself();
     for _ in 0..rounds {
@@ -49,8 +58,25 @@ fn main() -> ExitCode {
 fn kind(name: &str) -> Kind {
     [Kind::Nfs, Kind::Pidfile, Kind::Symlink, Kind::Mkdir]
         .into_iter()
+        .chain(Kind::ALL)
         .find(|kind| kind.name() == name)
-        .expect("an existence kind")
+        .expect("a kind")
+}
+
+fn kernel_rounds(kind: Kind, path: &CStr, witness: &File, rounds: u32) -> ExitCode {
+    let sys = Sys::new(Place::path(path));
+    let request = Request { kind, mode: Mode::Exclusive, message: None };
+    for _ in 0..rounds {
+        let guard = local::lock(&sys, &request, || true).expect("the lock comes");
+        if fcntl_lock(witness, FlockOperation::NonBlockingLockExclusive).is_err() {
+            eprintln!("double hold of {} {}", kind.name(), path.to_string_lossy());
+            return ExitCode::from(DOUBLE_HOLD);
+        }
+        assert!(guard.still_held(&sys).expect("the lock can be looked at"), "lost while held");
+        fcntl_lock(witness, FlockOperation::Unlock).expect("the witness can be unlocked");
+        guard.unlock_and_unlink(&sys).expect("the file can be removed");
+    }
+    ExitCode::SUCCESS
 }
 
 fn lock(spot: &Spot, me: &Identity) -> Taken {
