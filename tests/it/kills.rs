@@ -1,5 +1,5 @@
-//! Locks on the real file system, with contenders killed at random moments: never two holders, by an
-//! independent witness, and never a lock that stays stuck.
+//! Locks on the real file system, with contenders killed at random moments: never two holders, by
+//! an independent witness, and never a lock that stays stuck.
 
 use core::time::Duration;
 use std::fs;

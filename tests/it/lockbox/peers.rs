@@ -2,14 +2,14 @@
 //! are refused.
 
 use std::fs::File;
-use std::io::{BufRead, BufReader, Seek, Write};
-use std::process::{Child, Command, Stdio};
+use std::io::{Seek, Write};
+use std::process::Child;
 
-use lock_tests::lockbox::lockbox;
 use nix::fcntl::{FcntlArg, fcntl};
 use nix::libc;
 use rustix::fs::{FlockOperation, fcntl_lock, flock};
 
+use crate::run::start;
 use crate::status::{Scratch, run};
 
 /// What a peer holds on the file.
@@ -66,15 +66,7 @@ fn open(path: &str) -> File {
 
 /// Starts lockbox holding the lock, until its input ends.
 fn hold(kind: &str, path: &str) -> Child {
-    let mut child = Command::new(lockbox())
-        .args(["run", "-k", kind, path, "--", "sh", "-c", "echo; read line"])
-        .stdin(Stdio::piped())
-        .stdout(Stdio::piped())
-        .spawn()
-        .unwrap();
-    let mut line = String::new();
-    BufReader::new(child.stdout.as_mut().unwrap()).read_line(&mut line).unwrap();
-    child
+    start(&["-k", kind, path], "echo; read line").0
 }
 
 #[test]

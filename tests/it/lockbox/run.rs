@@ -14,7 +14,7 @@ use crate::status::{Scratch, run};
 const KINDS: [&str; 4] = ["file", "flock", "lockf", "ofd"];
 
 /// Starts lockbox with a shell script under the lock, and waits for its first line.
-fn start(args: &[&str], script: &str) -> (Child, String) {
+pub(crate) fn start(args: &[&str], script: &str) -> (Child, String) {
     let mut child = Command::new(lockbox())
         .arg("run")
         .args(args)

@@ -74,7 +74,7 @@ fn from_every_state_somebody_gets_the_lock() {
 
 /// The large worlds: minutes, for a machine that has them.
 #[test]
-#[ignore = "takes minutes and gigabytes: cargo test --release -p lock-tests --test model -- --ignored"]
+#[ignore = "takes minutes and gigabytes: cargo test --release -- --ignored"]
 fn two_processes_and_two_crashes() {
     for (name, program, leftovers) in SCHEMES {
         let world = World::of(name, program, 2);
@@ -85,7 +85,7 @@ fn two_processes_and_two_crashes() {
 
 /// The same with three processes.
 #[test]
-#[ignore = "takes minutes and gigabytes: cargo test --release -p lock-tests --test model -- --ignored"]
+#[ignore = "takes minutes and gigabytes: cargo test --release -- --ignored"]
 fn three_processes_on_a_stale_lock() {
     for (name, program, leftovers) in SCHEMES {
         let world = World::of(name, program, 3);

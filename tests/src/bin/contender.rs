@@ -1,5 +1,5 @@
-//! One of many processes that want the same lock: `contender KIND PATH WITNESS ROUNDS`. Kernel locks
-//! it releases by removing the file, so that all must check which file they locked.
+//! One of many processes that want the same lock: `contender KIND PATH WITNESS ROUNDS`. Kernel
+//! locks it releases by removing the file, so that all must check which file they locked.
 //!
 //! Takes the lock, again and again, and each time takes a POSIX lock of WITNESS without waiting: if
 //! that is refused, two processes hold the lock, and this one says so and exits with 99. It can be
