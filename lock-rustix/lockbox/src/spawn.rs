@@ -6,7 +6,7 @@ use arrayvec::ArrayVec;
 use lock_rustix::place::PATH_MAX;
 use lock_rustix::rustix::io::Errno;
 
-use crate::stack::Environment;
+use crate::stack::{Environment, script_args};
 use crate::sys;
 
 /// Where commands are looked for if the environment does not say.
@@ -43,7 +43,14 @@ pub(crate) fn exec(args: *const *const c_char, command: &CStr, environment: &Env
     outcome
 }
 
-/// A file without a format of its own is a script for the shell.
+/// Becomes this file. One without a format of its own is a script for the shell.
 fn exec_file(file: &CStr, args: *const *const c_char, environment: &Environment) -> Errno {
-    sys::execve(file, args, environment.as_ptr())
+    const SHELL: &CStr = c"/bin/sh";
+    match sys::execve(file, args, environment.as_ptr()) {
+        Errno::NOEXEC => match script_args(SHELL, file, args) {
+            Some(args) => sys::execve(SHELL, args.as_ptr(), environment.as_ptr()),
+            None => Errno::TOOBIG,
+        },
+        errno => errno,
+    }
 }

@@ -101,6 +101,29 @@ impl Args {
     }
 }
 
+/// How many arguments a script without an interpreter of its own can have.
+const SCRIPT_ARGS_MAX: usize = 253;
+
+/// The arguments with which the shell runs a script, ended by a null; `None` if there are too many.
+pub(crate) fn script_args(
+    shell: &CStr,
+    script: &CStr,
+    args: *const *const c_char,
+) -> Option<ArrayVec<*const c_char, { SCRIPT_ARGS_MAX + 3 }>> {
+    let mut all = ArrayVec::from_iter([shell.as_ptr(), script.as_ptr()]);
+    // The first argument is the script's own name.
+    for at in 1..=SCRIPT_ARGS_MAX + 1 {
+        // SAFETY: an array that `execve` was given, so it ends with a null; nothing beyond that is
+        // read.
+        let arg = unsafe { args.add(at).read() };
+        all.try_push(arg).ok()?;
+        if arg.is_null() {
+            return Some(all);
+        }
+    }
+    None
+}
+
 impl Environment {
     /// The value of a variable.
     pub fn get(&self, name: &[u8]) -> Option<&'static CStr> {

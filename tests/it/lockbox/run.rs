@@ -47,6 +47,23 @@ fn the_commands_status_comes_through() {
 }
 
 #[test]
+fn a_script_without_an_interpreter_is_the_shells() {
+    let scratch = Scratch::new("run-script");
+    let script = scratch.path("script");
+    fs::write(&script, "echo \"$# $1 $2\"; exit 3\n").unwrap();
+    fs::set_permissions(&script, fs::Permissions::from_mode(0o755)).unwrap();
+    let lock = scratch.path("lock");
+    let expected = (Some(3), "2 a b c\n".to_string(), String::new());
+    assert_eq!(run(&["run", &lock, "--", &script, "a", "b c"]), expected);
+    let flock = scratch.path("flock");
+    std::os::unix::fs::symlink(lockbox(), &flock).unwrap();
+    for program in [flock.as_str(), "/usr/bin/flock"] {
+        let output = Command::new(program).args([&lock, &script, "a", "b c"]).output().unwrap();
+        assert_eq!((output.status.code(), &output.stdout[..]), (Some(3), &b"2 a b c\n"[..]));
+    }
+}
+
+#[test]
 fn a_held_lock_is_refused_and_the_holder_named() {
     let scratch = Scratch::new("run-held");
     for kind in KINDS {
