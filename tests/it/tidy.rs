@@ -188,6 +188,39 @@ fn the_documents_name_what_is_there() {
     );
 }
 
+/// Whether there is a function of this name in a module where tests or examples are.
+fn is_shown(test: &str) -> bool {
+    const DIRS: [&str; 5] =
+        ["lock-std/tests", "tests/it", "lock-std/src", "lock-rustix/tests", "lock-core/tests"];
+    let (modules, name) = test.rsplit_once("::").unwrap_or(("", test));
+    let modules = modules.replace("::", "/");
+    let ends = [".rs", "/mod.rs", "/main.rs"];
+    let paths = DIRS.iter().flat_map(|dir| ends.map(|end| format!("{dir}/{modules}{end}")));
+    paths.filter_map(|path| fs::read_to_string(root().join(path)).ok()).any(|text| {
+        let masked = masked(&text);
+        functions(&masked).iter().any(|function| function.name == name)
+    })
+}
+
+#[test]
+fn every_row_of_the_parity_table_names_tests_that_exist() {
+    let parity = read("docs/parity.md");
+    let rows = parity.lines().filter(|line| line.starts_with("| ") && !line.ends_with("| test |"));
+    let mut count = 0;
+    let mut complaints = Vec::new();
+    for row in rows {
+        count += 1;
+        let cell = row.trim_end_matches('|').rsplit('|').next().unwrap_or_default();
+        let mut tests = cell.split('`').skip(1).step_by(2).peekable();
+        if tests.peek().is_none() {
+            complaints.push(format!("no test: {row}"));
+        }
+        complaints.extend(tests.filter(|test| !is_shown(test)).map(|test| format!("none: {test}")));
+    }
+    assert!(count > 40, "only {count} rows");
+    check("docs/parity.md", complaints);
+}
+
 /// `1.85` as `(1, 85, 0)`.
 fn version(text: &str) -> (u32, u32, u32) {
     let mut parts = text.split('.').map(|part| part.parse().unwrap());
