@@ -178,6 +178,10 @@ fn the_documents_name_what_is_there() {
         }
     }
     check("no such file", complaints);
+}
+
+#[test]
+fn the_readme_knows_every_kind() {
     let readme = read("README.md");
     check(
         "kinds that the README's table does not have",
