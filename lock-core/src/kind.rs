@@ -33,7 +33,20 @@ pub enum Kind {
 
 impl Kind {
     /// Every kind, in the order of the documentation.
-    pub const ALL: [Kind; 4] = [Kind::File, Kind::Flock, Kind::Lockf, Kind::Ofd];
+    pub const ALL: [Kind; 8] = [
+        Kind::File,
+        Kind::Flock,
+        Kind::Lockf,
+        Kind::Ofd,
+        Kind::Nfs,
+        Kind::Symlink,
+        Kind::Mkdir,
+        Kind::Pidfile,
+    ];
+    /// Those that are kernel locks on an open file.
+    pub const KERNEL: [Kind; 4] = [Kind::File, Kind::Flock, Kind::Lockf, Kind::Ofd];
+    /// Those that are names, and stay when their process is gone.
+    pub const EXISTENCE: [Kind; 4] = [Kind::Nfs, Kind::Symlink, Kind::Mkdir, Kind::Pidfile];
 
     /// The kind's name.
     pub const fn name(self) -> &'static str {

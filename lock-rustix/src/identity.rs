@@ -2,8 +2,9 @@
 //! start time. Read once per process, and again in a forked child.
 
 use arrayvec::ArrayVec;
-use lock_core::owner::{BootId, Owner, PidNamespace};
-use lock_core::staleness::{Observer, TimeNamespace};
+use lock_core::os::ProcessState;
+use lock_core::owner::{BootId, Owner, Pid, PidNamespace};
+use lock_core::staleness::{Claim, Observer, TimeNamespace, pid_is_comparable};
 use rustix::fd::AsFd;
 use rustix::fs::{AtFlags, CWD, Mode, OFlags, fstatfs, openat, statat};
 use rustix::rand::{GetRandomFlags, getrandom};
@@ -38,6 +39,41 @@ pub fn myself() -> Identity {
     let started_at_us = owner.start.map(clock::wall_time_of_start_us);
     let time_namespace = namespace(c"/proc/self/ns/time").map(TimeNamespace);
     Identity { observer: Observer { owner, time_namespace }, started_at_us }
+}
+
+/// The process on whose behalf a lock is taken or given back, seen from the calling process: its
+/// pid, counted here, and its start time. `None` if there is no such process.
+///
+/// ```
+/// use lock_core::owner::Pid;
+/// use lock_rustix::identity::{myself, of};
+///
+/// let me = myself();
+/// let pid = Pid::new(u64::from(std::process::id())).unwrap();
+/// assert_eq!(of(&me, pid).unwrap().observer, me.observer);
+/// ```
+pub fn of(me: &Identity, pid: Pid) -> Option<Identity> {
+    let mut owner = Owner { pid: Some(pid), start: None, ..me.observer.owner.clone() };
+    let started_at_us = match process::state(pid) {
+        ProcessState::Running { start, started_at_us } => {
+            owner.start = start;
+            started_at_us
+        }
+        ProcessState::Gone | ProcessState::Zombie => return None,
+    };
+    let time_namespace = me.observer.time_namespace;
+    Some(Identity { observer: Observer { owner, time_namespace }, started_at_us })
+}
+
+impl Identity {
+    /// Whether this process is the holder that a lock's claim names: as far as both say it, same
+    /// host, boot, pid namespace, pid and start.
+    pub fn made(&self, claim: &Claim) -> bool {
+        let (mine, theirs) = (&self.observer.owner, &claim.owner);
+        let started_apart =
+            mine.start.zip(theirs.start).is_some_and(|(mine, theirs)| mine != theirs);
+        pid_is_comparable(claim, &self.observer) && mine.pid == theirs.pid && !started_apart
+    }
 }
 
 /// 128 random bits, fresh for each acquisition. `None` while the kernel has no random numbers yet,

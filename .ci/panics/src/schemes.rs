@@ -4,7 +4,7 @@ use lock_core::os::{Access, Files, Node};
 use lock_core::payload::message::Message;
 use lock_core::scheme::breaking::{self, Rule, Terms, TryLockError, if_stale};
 use lock_core::scheme::kernel::{self, ByBoth, ByFlock, ByOfd, ByPosix, Convention};
-use lock_core::scheme::{hardlink, mkdir, symlink};
+use lock_core::scheme::{hardlink, look, mkdir, symlink};
 use lock_core::staleness::{Claim, Policy};
 
 use crate::codecs::claim;
@@ -85,7 +85,10 @@ extern "C" fn breaking_locks() {
             .and_then(|excluded| breaking::judge(excluded, |_| Ok(if_stale(None, verdict))))
             .and_then(|dead| breaking::verify(dead, |file| breaking::names(os, file)));
         match broken {
-            Ok(breakable) => keep((os.fstat(breakable.file()), breakable.why())),
+            Ok(breakable) => {
+                keep(breakable.done::<_, ()>(os.stat(Node::Lock)));
+                keep((os.fstat(breakable.file()), breakable.why()));
+            }
             Err(error) => refused(error),
         }
     });
@@ -109,7 +112,9 @@ extern "C" fn hardlink_locks() {
         for layout in [hardlink::Layout::Single, hardlink::Layout::WithCompanion] {
             let now_ms = signed();
             keep(hardlink::remove(os, terms, layout, now_ms, &if_stale));
+            keep(hardlink::remove_by_force(os, layout));
         }
+        keep(look::file(os, terms, signed()));
     });
     keep(hardlink::sweep(os));
 }
@@ -126,6 +131,8 @@ extern "C" fn symlink_locks() {
             Err(error) => refused(error),
         }
         keep(symlink::remove(os, terms, &if_stale));
+        keep(symlink::remove_by_force(os));
+        keep(look::link(os, terms));
     });
 }
 
@@ -141,6 +148,8 @@ extern "C" fn mkdir_locks() {
             Err(error) => refused(error),
         }
         keep(mkdir::remove(os, terms, &if_stale));
+        keep(mkdir::remove_by_force(os));
+        keep(look::directory(os, terms, signed()));
     });
     keep(mkdir::sweep(os));
 }

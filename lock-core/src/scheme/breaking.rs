@@ -62,6 +62,14 @@ pub enum TryLockError<F> {
     },
     /// The world changed meanwhile, or a signal came: start over.
     Again,
+    /// Nobody holds it, but the caller may not remove what the dead holder left: in a sticky
+    /// directory only the owner of the file or the directory may.
+    NotPermitted {
+        /// Why the lock is stale.
+        why: Stale,
+        /// The removal that was refused.
+        fault: Fault,
+    },
     /// Trying again will not help.
     Fault(Fault),
 }
@@ -97,6 +105,14 @@ impl<F> Breakable<F> {
     /// Why the lock may be broken.
     pub fn why(&self) -> Stale {
         self.1
+    }
+
+    /// The outcome of a call that removes or replaces the dead holder's lock.
+    pub fn done<T, E>(&self, outcome: Result<T, Fault>) -> Result<T, TryLockError<E>> {
+        outcome.map_err(|fault| match fault.kind {
+            FaultKind::Denied => TryLockError::NotPermitted { why: self.1, fault },
+            _ => fault.into(),
+        })
     }
 }
 

@@ -85,7 +85,7 @@ pub fn try_lock_linked<O: Calls + CreateNew + Links>(
             let Some(breakable) = breakable else { return Ok(true) };
             // The stale companion goes first: a process of Jane Street's first version would link
             // it to the lock's name.
-            unlink_if_there(os, Node::Companion)?;
+            breakable.done(unlink_if_there(os, Node::Companion))?;
             take_over(os, breakable)?;
             Ok(false)
         }),
@@ -122,7 +122,7 @@ pub fn try_lock_named<O: Calls + CreateNew + Links>(
                 discard(os);
                 return Ok(());
             };
-            Ok(take_over(os, breakable)?)
+            take_over(os, breakable)
         }),
     };
     held.inspect_err(|_| discard(os))?;
@@ -140,7 +140,7 @@ pub fn try_lock_unnamed<O: Calls + Unnamed>(
     write_whole(os, &file, terms.payload)?;
     if let Err(fault) = os.link_unnamed(&file, Node::Lock) {
         if let Some(breakable) = contend(os, terms, &file, fault)? {
-            unlink_if_there(os, Node::Lock)?;
+            breakable.done(unlink_if_there(os, Node::Lock))?;
             drop(breakable);
             return Err(TryLockError::Again);
         }
@@ -188,10 +188,19 @@ pub fn remove<O: Calls>(
     let dead = judge(exclude(os, file)?, |file| read_verdict(os, terms, file, now_ms, decide))?;
     let breakable = verify(dead, |file| breaking::names(os, file))?;
     if layout == Layout::WithCompanion {
+        breakable.done(unlink_if_there(os, Node::Companion))?;
+    }
+    breakable.done(unlink_if_there(os, Node::Lock))?;
+    Ok(breakable.why())
+}
+
+/// Removes the lock, whoever holds it and whether or not he lives: for a person who knows better.
+/// The holder finds out by [`still_held`]. Tells whether there was one.
+pub fn remove_by_force(os: &impl Names, layout: Layout) -> Result<bool, Fault> {
+    if layout == Layout::WithCompanion {
         unlink_if_there(os, Node::Companion)?;
     }
-    unlink_if_there(os, Node::Lock)?;
-    Ok(breakable.why())
+    unlink_if_there(os, Node::Lock)
 }
 
 /// Removes a private file that a killed process left; not one that is in use. Tells whether it
@@ -293,8 +302,8 @@ fn read_verdict<O: Contents + Processes>(
 }
 
 /// Puts our private file in the place of a dead holder's, which is never absent between.
-fn take_over<F>(os: &impl Links, breakable: Breakable<F>) -> Result<(), Fault> {
-    os.rename(Node::Private, Node::Lock)?;
+fn take_over<F>(os: &impl Links, breakable: Breakable<F>) -> Result<(), TryLockError<F>> {
+    breakable.done(os.rename(Node::Private, Node::Lock))?;
     drop(breakable);
     Ok(())
 }

@@ -112,9 +112,22 @@ pub fn remove<O: Calls>(
     decide: Decide<'_>,
 ) -> Result<Stale, TryLockError<O::File>> {
     let breakable = find_breakable(os, terms, open_lock(os)?, decide)?;
-    os.rename_noreplace(Node::Lock, Node::Private)?;
-    dismantle(os, breakable.file())?;
+    breakable.done(os.rename_noreplace(Node::Lock, Node::Private))?;
+    dismantle_or_put_back(os, breakable.file())?;
     Ok(breakable.why())
+}
+
+/// Removes the lock, whoever holds it and whether or not he lives: for a person who knows better.
+/// The holder finds out by [`still_held`]. Tells whether there was one. A directory with anything
+/// else inside than an owner stays, and fails with [`NotEmpty`](FaultKind::NotEmpty).
+pub fn remove_by_force<O: Dirs + Links>(os: &O) -> Result<bool, Fault> {
+    let directory = match os.open_directory(Node::Lock) {
+        Ok(directory) => directory,
+        Err(fault) if fault.kind == FaultKind::Missing => return Ok(false),
+        Err(fault) => return Err(fault),
+    };
+    os.rename_noreplace(Node::Lock, Node::Private)?;
+    dismantle_or_put_back(os, &directory).map(|()| true)
 }
 
 /// Removes a private directory that a killed process left; not one that is in use. Tells whether
@@ -176,7 +189,7 @@ fn replace<O: Calls>(
         return Ok(());
     }
     let breakable = find_breakable(os, terms, found, &if_stale)?;
-    os.rename_exchange(Node::Private, Node::Lock)?;
+    breakable.done(os.rename_exchange(Node::Private, Node::Lock))?;
     // The lock is ours. What is left of the dead one's is under the private name now.
     let _ = dismantle(os, breakable.file());
     Ok(())
@@ -205,6 +218,13 @@ fn dismantle<O: Dirs>(os: &O, directory: &O::File) -> Result<(), Fault> {
         Err(fault) if fault.kind != FaultKind::Missing => Err(fault),
         _ => os.rmdir(Node::Private),
     }
+}
+
+/// [`dismantle`]; what cannot be, because something else is inside, gets the lock's name back.
+fn dismantle_or_put_back<O: Dirs + Links>(os: &O, directory: &O::File) -> Result<(), Fault> {
+    dismantle(os, directory).inspect_err(|_| {
+        let _ = os.rename_noreplace(Node::Private, Node::Lock);
+    })
 }
 
 /// Reads who holds the directory and judges him.

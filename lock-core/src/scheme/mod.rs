@@ -7,10 +7,12 @@
 //! | [`symlink`] | a symbolic link that names its holder | shown by its process |
 //! | [`mkdir`] | a directory, with its holder named inside | shown by flock and process |
 //!
-//! [`breaking`] has what the latter three share: how a dead holder's lock is broken.
+//! [`breaking`] has what the latter three share: how a dead holder's lock is broken. [`look`] tells
+//! who holds one of these without touching it.
 
 pub mod breaking;
 pub mod hardlink;
 pub mod kernel;
+pub mod look;
 pub mod mkdir;
 pub mod symlink;

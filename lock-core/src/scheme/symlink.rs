@@ -73,6 +73,17 @@ pub fn remove<O: Calls>(
     remove_target(os, terms, &read(os)?, decide)
 }
 
+/// Removes the lock, whoever holds it and whether or not he lives: for a person who knows better.
+/// The holder finds out by [`still_held`]. Tells whether there was one. Fails with
+/// [`Unsupported`](FaultKind::Unsupported) for what is no symbolic link.
+pub fn remove_by_force(os: &(impl Names + Symlinks)) -> Result<bool, Fault> {
+    match os.readlink(Node::Lock, &mut [0; 1]).and_then(|_| os.unlink(Node::Lock)) {
+        Ok(()) => Ok(true),
+        Err(fault) if fault.kind == FaultKind::Missing => Ok(false),
+        Err(fault) => Err(fault),
+    }
+}
+
 /// Gives the lock back. Nobody breaks a living holder's lock, so the link is ours, unless a person
 /// removed it: then another's may stand there, and stays.
 pub fn unlock(
@@ -154,7 +165,7 @@ fn remove_target<O: Calls>(
         Ok(decide(claim(terms, found).as_ref(), verdict))
     })?;
     let breakable = verify(dead, |_| holds(os, found.bytes()))?;
-    os.unlink(Node::Lock)?;
+    breakable.done(os.unlink(Node::Lock))?;
     Ok(breakable.why())
 }
 

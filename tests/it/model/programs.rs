@@ -66,7 +66,9 @@ fn hold<L, U>(
             }
         }
         Err(TryLockError::Held { .. } | TryLockError::Again) => Outcome::Retry,
-        Err(TryLockError::Fault(fault)) => crashed(sim, fault),
+        Err(TryLockError::Fault(fault) | TryLockError::NotPermitted { fault, .. }) => {
+            crashed(sim, fault)
+        }
     }
 }
 

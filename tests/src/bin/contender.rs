@@ -56,11 +56,7 @@ fn main() -> ExitCode {
 }
 
 fn kind(name: &str) -> Kind {
-    [Kind::Nfs, Kind::Pidfile, Kind::Symlink, Kind::Mkdir]
-        .into_iter()
-        .chain(Kind::ALL)
-        .find(|kind| kind.name() == name)
-        .expect("a kind")
+    Kind::from_name(name.as_bytes()).expect("a kind")
 }
 
 fn kernel_rounds(kind: Kind, path: &CStr, witness: &File, rounds: u32) -> ExitCode {
@@ -90,7 +86,9 @@ fn lock(spot: &Spot, me: &Identity) -> Taken {
             Err(TryLockError::Held { queue: None, .. } | TryLockError::Again) => {
                 std::thread::yield_now();
             }
-            Err(TryLockError::Fault(fault)) => panic!("{} lock: {fault}", spot.kind().name()),
+            Err(TryLockError::Fault(fault) | TryLockError::NotPermitted { fault, .. }) => {
+                panic!("{} lock: {fault}", spot.kind().name())
+            }
         }
     }
 }

@@ -1,7 +1,10 @@
-//! Existence locks by kind: nfs, pidfile, symlink and mkdir; one try, the guard, and removal.
+//! Existence locks by kind: nfs, pidfile, symlink and mkdir; one try, and what a holder has.
 //!
 //! Everything happens relative to the lock's directory, opened once: a directory that is renamed or
 //! replaced meanwhile, or a `chdir`, changes nothing.
+
+mod look;
+mod removal;
 
 use core::ffi::CStr;
 
@@ -9,16 +12,18 @@ use arrayvec::ArrayVec;
 use lock_core::fault::{Call, Fault, FaultKind};
 use lock_core::kind::Kind;
 use lock_core::os::Node;
-use lock_core::scheme::breaking::{Decide, Terms, TryLockError};
+use lock_core::scheme::breaking::{Terms, TryLockError};
 use lock_core::scheme::hardlink::{self, Layout, Unlocked};
 use lock_core::scheme::{mkdir, symlink};
-use lock_core::staleness::Stale;
 use rustix::fd::{AsFd, BorrowedFd, OwnedFd};
-use rustix::fs::{RawDir, RawMode, Timespec, Timestamps, UTIME_NOW, futimens};
+use rustix::fs::{RawMode, Timespec, Timestamps, UTIME_NOW, futimens};
 
-use crate::place::{FileName, Nonce, Place, is_private, open_parent};
+use crate::place::{FileName, Nonce, Place, open_parent};
 use crate::process;
 use crate::sys::{LOCK_FILE_MODE, Sys};
+
+pub use look::look;
+pub use removal::{release_for, remove, remove_by_force, sweep, touch_for};
 
 /// What an nfs lock's name has after the path's.
 pub const NFS_SUFFIX: &[u8] = b".nfs_lock";
@@ -142,55 +147,6 @@ fn cannot_be_unnamed(fault: Fault) -> bool {
         )
 }
 
-/// Removes a lock that `decide` calls stale, without taking it; tells why. `nonce` must be fresh;
-/// `now_ms` is the time by the file system's clock.
-pub fn remove(
-    spot: &Spot,
-    terms: &Terms<'_>,
-    nonce: &Nonce,
-    now_ms: i64,
-    decide: Decide<'_>,
-) -> Result<Stale, TryLockError<OwnedFd>> {
-    let private = FileName::private(spot.lock.as_c_str(), nonce);
-    let sys = spot.sys(&private);
-    match spot.kind {
-        Kind::Nfs | Kind::Pidfile => hardlink::remove(&sys, terms, spot.layout(), now_ms, decide),
-        Kind::Symlink => symlink::remove(&sys, terms, decide),
-        Kind::Mkdir => mkdir::remove(&sys, terms, decide),
-        _ => Err(fault(Call::Open, FaultKind::Unsupported).into()),
-    }
-}
-
-/// Removes what killed processes left beside the lock; not what is in use. Answers how many
-/// leftovers were removed.
-pub fn sweep(spot: &Spot) -> Result<u32, Fault> {
-    use rustix::fs::{Mode, OFlags, openat};
-
-    let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC;
-    let directory = openat(&spot.dir, c".", flags, Mode::empty())
-        .map_err(|errno| crate::fault::fault(Call::Open, Node::Directory, errno))?;
-    let mut buffer = [core::mem::MaybeUninit::uninit(); 4096];
-    let mut entries = RawDir::new(&directory, &mut buffer);
-    let mut removed = 0;
-    while let Some(entry) = entries.next() {
-        let entry =
-            entry.map_err(|errno| crate::fault::fault(Call::Open, Node::Directory, errno))?;
-        if !is_private(spot.lock.as_c_str(), entry.file_name()) {
-            continue;
-        }
-        let place = Place::in_directory(spot.dir.as_fd(), spot.lock.as_c_str())
-            .with_private(entry.file_name());
-        let sys = Sys::new(place);
-        let swept = match spot.kind {
-            Kind::Mkdir => mkdir::sweep(&sys),
-            _ => hardlink::sweep(&sys),
-        };
-        // One leftover that cannot be removed does not keep the others.
-        removed += u32::from(swept.unwrap_or(false));
-    }
-    Ok(removed)
-}
-
 impl Taken {
     /// The lock's own file or directory; a symbolic link has none.
     pub fn file(&self) -> Option<BorrowedFd<'_>> {
@@ -220,12 +176,7 @@ impl Taken {
     /// Sets the lock's time to now, by the file system's clock, through the open file: a lock that
     /// took this one's place is not touched. A symbolic link keeps its time.
     pub fn touch(&self) -> Result<(), Fault> {
-        let now = Timespec { tv_sec: 0, tv_nsec: UTIME_NOW };
-        let times = Timestamps { last_access: now, last_modification: now };
-        self.file().map_or(Ok(()), |file| {
-            futimens(file, &times)
-                .map_err(|errno| crate::fault::fault(Call::Utimens, Node::Lock, errno))
-        })
+        self.file().map_or(Ok(()), set_time_to_now)
     }
 
     /// Gives the lock back, and tells whether it was ours until now.
@@ -242,6 +193,13 @@ impl Taken {
     pub fn leave(self) {
         drop(self.proof);
     }
+}
+
+/// Sets an open file's time to now, by the clock of its file system.
+fn set_time_to_now(file: BorrowedFd<'_>) -> Result<(), Fault> {
+    let now = Timespec { tv_sec: 0, tv_nsec: UTIME_NOW };
+    let times = Timestamps { last_access: now, last_modification: now };
+    futimens(file, &times).map_err(|errno| crate::fault::fault(Call::Utimens, Node::Lock, errno))
 }
 
 fn fault(call: Call, kind: FaultKind) -> Fault {

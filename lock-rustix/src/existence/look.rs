@@ -1,0 +1,26 @@
+//! Who holds an existence lock, without touching it.
+
+use lock_core::fault::{Call, Fault, FaultKind};
+use lock_core::kind::Kind;
+use lock_core::scheme::breaking::Terms;
+use lock_core::scheme::look::{self, Found};
+use rustix::fd::AsFd;
+
+use super::{Spot, fault};
+use crate::clock;
+use crate::place::Place;
+use crate::sys::Sys;
+
+/// Looks at the lock without taking it, not for an instant; `None` if there is none. Of `terms` the
+/// payload is not used. An age is counted by this machine's clock, which on a network file system
+/// need not be the server's.
+pub fn look(spot: &Spot, terms: &Terms<'_>) -> Result<Option<Found>, Fault> {
+    let sys = Sys::new(Place::in_directory(spot.dir.as_fd(), spot.lock.as_c_str()));
+    let now_ms = clock::wall_us() / 1000;
+    match spot.kind {
+        Kind::Nfs | Kind::Pidfile => look::file(&sys, terms, now_ms),
+        Kind::Symlink => look::link(&sys, terms),
+        Kind::Mkdir => look::directory(&sys, terms, now_ms),
+        _ => Err(fault(Call::Open, FaultKind::Unsupported)),
+    }
+}
