@@ -103,6 +103,8 @@ pub enum FaultKind {
     NotEmpty,
     /// Neither a regular file nor what the kind allows: a FIFO, a device, a socket.
     NotRegular,
+    /// Not a symbolic link, where one was expected.
+    NotSymlink,
     /// `EDQUOT`.
     Quota,
     /// `EROFS`.
@@ -173,6 +175,7 @@ impl FaultKind {
             FaultKind::NotDirectory => "not a directory",
             FaultKind::NotEmpty => "directory not empty",
             FaultKind::NotRegular => "not a regular file",
+            FaultKind::NotSymlink => "not a symbolic link",
             FaultKind::Quota => "disk quota exceeded",
             FaultKind::ReadOnly => "read-only file system",
             FaultKind::Replaced => "the file keeps being replaced",

@@ -96,6 +96,21 @@ pub enum Stale {
     GivenUp,
 }
 
+impl Stale {
+    /// The reason, as the end of a sentence about the lock.
+    pub const fn reason(self) -> &'static str {
+        match self {
+            Stale::KernelReleased => "its holder has ended: the kernel released its flock",
+            Stale::NoProcess => "no process has its holder's pid",
+            Stale::Zombie => "its holder has ended and waits to be reaped",
+            Stale::PidReused => "its holder's pid is another process's now",
+            Stale::Rebooted => "the machine was started anew since",
+            Stale::Expired => "it is older than allowed",
+            Stale::GivenUp => "its removal was asked for",
+        }
+    }
+}
+
 /// Why nothing can be said.
 #[derive(Clone, Copy, Debug, Eq, Hash, PartialEq)]
 #[non_exhaustive]
@@ -108,6 +123,18 @@ pub enum Unknown {
     NoPid,
     /// It cannot be read as any payload.
     Unreadable,
+}
+
+impl Unknown {
+    /// The reason, as the end of a sentence about the lock.
+    pub const fn reason(self) -> &'static str {
+        match self {
+            Unknown::OtherHost => "its holder is on another host or lived before another boot",
+            Unknown::OtherNamespace => "its holder's pid counts in another pid namespace",
+            Unknown::NoPid => "it names no process",
+            Unknown::Unreadable => "it does not say who holds it in a way known here",
+        }
+    }
 }
 
 /// What the user allows beyond proof.

@@ -32,6 +32,7 @@ fn kind(call: Call, errno: Errno) -> FaultKind {
         Errno::DQUOT => FaultKind::Quota,
         Errno::EXIST => FaultKind::Exists,
         Errno::INTR => FaultKind::Interrupted,
+        Errno::INVAL if matches!(call, Call::Readlink) => FaultKind::NotSymlink,
         Errno::INVAL | Errno::NOSYS | Errno::OPNOTSUPP => FaultKind::Unsupported,
         Errno::IO => FaultKind::Io,
         Errno::ISDIR => FaultKind::IsDirectory,

@@ -65,6 +65,13 @@ pub fn of(me: &Identity, pid: Pid) -> Option<Identity> {
     Some(Identity { observer: Observer { owner, time_namespace }, started_at_us })
 }
 
+/// A process that may have ended, seen from the calling one: nothing but its pid is known.
+pub fn ended(me: &Identity, pid: Pid) -> Identity {
+    let owner = Owner { pid: Some(pid), start: None, ..me.observer.owner.clone() };
+    let observer = Observer { owner, time_namespace: me.observer.time_namespace };
+    Identity { observer, started_at_us: None }
+}
+
 impl Identity {
     /// Whether this process is the holder that a lock's claim names: as far as both say it, same
     /// host, boot, pid namespace, pid and start.
@@ -84,6 +91,17 @@ pub fn nonce() -> Option<Nonce> {
         Ok(len) if len == nonce.len() => Some(nonce),
         _ => None,
     }
+}
+
+/// A nonce for where there are no random numbers yet: no other process has this pid at this
+/// nanosecond since boot. Only for one thread, one pid namespace and one host.
+pub fn nonce_of_this_moment() -> Nonce {
+    let mut nonce = Nonce::default();
+    let parts = clock::monotonic_ns().to_le_bytes().into_iter().chain(process::id().to_le_bytes());
+    for (byte, part) in nonce.iter_mut().zip(parts) {
+        *byte = part;
+    }
+    nonce
 }
 
 /// Whether the file system belongs to this kernel alone: a disk or memory, known by name. Network
@@ -151,5 +169,6 @@ mod tests {
     #[test]
     fn nonces_differ() {
         assert_ne!(nonce().unwrap(), nonce().unwrap());
+        assert_ne!(nonce_of_this_moment(), nonce_of_this_moment());
     }
 }

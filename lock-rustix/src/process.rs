@@ -28,6 +28,12 @@ pub fn id() -> u32 {
     rustix::process::getpid().as_raw_nonzero().get().unsigned_abs()
 }
 
+/// The process that started the calling one; `None` if it is of another pid namespace.
+pub fn parent() -> Option<Pid> {
+    let parent = rustix::process::getppid()?;
+    Pid::new(u64::from(parent.as_raw_nonzero().get().unsigned_abs()))
+}
+
 /// The host's name, as `uname(2)` gives it.
 pub fn host() -> Host {
     let name = rustix::system::uname();

@@ -12,6 +12,7 @@ use lock_core::fault::FaultKind;
 use lock_core::kind::Kind;
 use lock_core::owner::Pid;
 use lock_core::scheme::breaking::{Rule, Terms, TryLockError};
+use lock_core::scheme::hardlink::Unlocked;
 use lock_core::staleness::{Alive, Policy, Stale, Unknown, Verdict};
 use lock_rustix::existence::{
     Spot, Taken, look, release_for, remove_by_force, touch_for, try_lock,
@@ -243,4 +244,29 @@ fn force_keeps_what_is_no_lock() {
         force(kind).unwrap_err();
     }
     assert!(scratch.lock().exists());
+}
+
+/// The name that readers of an nfs lock look at may be somebody's file: it stays, and the lock is
+/// held without it. What an earlier holder left there is replaced.
+#[test]
+fn a_foreign_file_at_the_readers_name_survives() {
+    let scratch = Scratch::new("companion");
+    let read = || std::fs::read(scratch.lock()).ok();
+    let cycle = |written: &[u8]| {
+        std::fs::write(scratch.lock(), written).unwrap();
+        let spot = scratch.spot(Kind::Nfs);
+        let taken = take(&spot, &myself(), true);
+        let while_held = read();
+        assert_eq!(taken.unlock(&spot).unwrap(), Unlocked::Released);
+        take(&spot, &myself(), true).leave();
+        with_terms(&spot, &myself(), true, |_, nonce| remove_by_force(&spot, nonce)).unwrap();
+        (while_held, read())
+    };
+    let precious = b"precious\n".to_vec();
+    assert_eq!(cycle(&precious), (Some(precious.clone()), Some(precious)));
+    for written in [&b""[..], b"((host gone)(pid 5)(message m))"] {
+        let (while_held, after) = cycle(written);
+        assert!(while_held.unwrap().starts_with(b"; lk1"), "{written:?}");
+        assert_eq!(after, None, "{written:?}");
+    }
 }

@@ -18,7 +18,7 @@ const CYCLES: &[(&str, &str)] = &[
     ("lockf", "1 close, 1 fcntl, 1 fstat, 1 getpid, 1 open, 2 stat"),
     ("message", "1 close, 1 fcntl, 1 flock, 1 fstat, 1 open, 1 pwrite, 1 stat"),
     ("file", "1 close, 1 fcntl, 1 flock, 1 fstat, 1 getpid, 1 open, 1 pwrite, 1 stat"),
-    ("nfs", "1 close, 1 flock, 1 fstat, 1 getpid, 1 link, 1 open, 1 pwrite, 1 rename, 2 unlink"),
+    ("nfs", "1 close, 1 flock, 1 fstat, 1 getpid, 1 link, 1 open, 1 pwrite, 1 renameat2, 2 unlink"),
     ("pidfile", "1 close, 1 flock, 1 fstat, 1 getpid, 1 link, 1 open, 1 pwrite, 1 unlink"),
     ("symlink", "1 getpid, 1 readlink, 1 symlink, 1 unlink"),
     (

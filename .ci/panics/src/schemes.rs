@@ -112,7 +112,7 @@ extern "C" fn hardlink_locks() {
         for layout in [hardlink::Layout::Single, hardlink::Layout::WithCompanion] {
             let now_ms = signed();
             keep(hardlink::remove(os, terms, layout, now_ms, &if_stale));
-            keep(hardlink::remove_by_force(os, layout));
+            keep(hardlink::remove_by_force(os, layout, decode));
         }
         keep(look::file(os, terms, signed()));
     });

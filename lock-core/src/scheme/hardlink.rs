@@ -23,12 +23,13 @@
 
 use crate::fault::{Call, Fault, FaultKind};
 use crate::os::{
-    Access, Contents, CreateNew, Files, Flock, Links, Mode, Names, Node, Processes, Unnamed,
+    Access, Contents, CreateNew, FileType, Files, Flock, Links, Mode, Names, Node, Processes, Stat,
+    Unnamed,
 };
 use crate::scheme::breaking::{
     self, Breakable, Decide, Terms, TryLockError, exclude, if_stale, judge, verdict, verify,
 };
-use crate::staleness::{Stale, Verdict};
+use crate::staleness::{Claim, Stale, Verdict};
 
 /// The longest payload that is understood, in bytes.
 pub const PAYLOAD_MAX: usize = 8192;
@@ -85,7 +86,7 @@ pub fn try_lock_linked<O: Calls + CreateNew + Links>(
             let Some(breakable) = breakable else { return Ok(true) };
             // The stale companion goes first: a process of Jane Street's first version would link
             // it to the lock's name.
-            breakable.done(unlink_if_there(os, Node::Companion))?;
+            breakable.done(remove_companion(os, terms.decode))?;
             take_over(os, breakable)?;
             Ok(false)
         }),
@@ -94,7 +95,7 @@ pub fn try_lock_linked<O: Calls + CreateNew + Links>(
     // The lock is ours. Readers' convenience must not cost it, so failures here end in a lock
     // without companion.
     let companion = if private_left {
-        os.rename(Node::Private, Node::Companion).inspect_err(|_| discard(os))
+        name_companion(os, terms).inspect_err(|_| discard(os))
     } else {
         os.link(Node::Lock, Node::Companion)
     };
@@ -188,7 +189,7 @@ pub fn remove<O: Calls>(
     let dead = judge(exclude(os, file)?, |file| read_verdict(os, terms, file, now_ms, decide))?;
     let breakable = verify(dead, |file| breaking::names(os, file))?;
     if layout == Layout::WithCompanion {
-        breakable.done(unlink_if_there(os, Node::Companion))?;
+        breakable.done(remove_companion(os, terms.decode))?;
     }
     breakable.done(unlink_if_there(os, Node::Lock))?;
     Ok(breakable.why())
@@ -196,9 +197,13 @@ pub fn remove<O: Calls>(
 
 /// Removes the lock, whoever holds it and whether or not he lives: for a person who knows better.
 /// The holder finds out by [`still_held`]. Tells whether there was one.
-pub fn remove_by_force(os: &impl Names, layout: Layout) -> Result<bool, Fault> {
+pub fn remove_by_force<O: Contents + Names>(
+    os: &O,
+    layout: Layout,
+    decode: fn(&[u8]) -> Option<Claim>,
+) -> Result<bool, Fault> {
     if layout == Layout::WithCompanion {
-        unlink_if_there(os, Node::Companion)?;
+        remove_companion(os, decode)?;
     }
     unlink_if_there(os, Node::Lock)
 }
@@ -293,12 +298,32 @@ fn read_verdict<O: Contents + Processes>(
     now_ms: i64,
     decide: Decide<'_>,
 ) -> Result<Verdict, TryLockError<O::File>> {
+    let stat = regular(os, file)?;
+    let age_ms = now_ms.saturating_sub(stat.modified_ms);
+    let claim = read_claim(os, file, terms.decode)?;
+    Ok(decide(claim.as_ref(), verdict(os, terms, claim.as_ref(), age_ms, true)))
+}
+
+/// What is known of an open file, which must be a regular one: a FIFO or a device is no lock, and
+/// reading from it might wait.
+pub(super) fn regular<O: Files>(os: &O, file: &O::File) -> Result<Stat, Fault> {
+    let stat = os.fstat(file)?;
+    if stat.file_type == FileType::Regular {
+        return Ok(stat);
+    }
+    Err(Fault { call: Call::Open, node: Node::Lock, kind: FaultKind::NotRegular, errno: 0 })
+}
+
+/// What a lock file says of its holder; `None` if that cannot be read.
+pub(super) fn read_claim<O: Contents>(
+    os: &O,
+    file: &O::File,
+    decode: fn(&[u8]) -> Option<Claim>,
+) -> Result<Option<Claim>, Fault> {
     // One byte more than is understood shows that there is more: no part is taken for the whole.
     let mut buffer = [0; PAYLOAD_MAX + 1];
     let len = os.pread(file, &mut buffer, 0)?;
-    let claim = buffer.get(..len).filter(|_| len <= PAYLOAD_MAX).and_then(terms.decode);
-    let age_ms = now_ms.saturating_sub(os.fstat(file)?.modified_ms);
-    Ok(decide(claim.as_ref(), verdict(os, terms, claim.as_ref(), age_ms, true)))
+    Ok(buffer.get(..len).filter(|_| len <= PAYLOAD_MAX).and_then(decode))
 }
 
 /// Puts our private file in the place of a dead holder's, which is never absent between.
@@ -306,6 +331,45 @@ fn take_over<F>(os: &impl Links, breakable: Breakable<F>) -> Result<(), TryLockE
     breakable.done(os.rename(Node::Private, Node::Lock))?;
     drop(breakable);
     Ok(())
+}
+
+/// Gives the private name, the second of a lock that is ours, to readers. Somebody's file that has
+/// that name stays.
+fn name_companion<O: Contents + Links>(os: &O, terms: &Terms<'_>) -> Result<(), Fault> {
+    match os.rename_noreplace(Node::Private, Node::Companion) {
+        Err(fault) if matches!(fault.kind, FaultKind::Exists | FaultKind::Unsupported) => {
+            if is_companion(os, terms.decode)? != Some(false) {
+                return os.rename(Node::Private, Node::Companion);
+            }
+            Err(fault)
+        }
+        named => named,
+    }
+}
+
+/// Removes what a holder left for readers, and nothing else.
+fn remove_companion<O: Contents + Names>(
+    os: &O,
+    decode: fn(&[u8]) -> Option<Claim>,
+) -> Result<(), Fault> {
+    match is_companion(os, decode) {
+        Ok(Some(true)) => unlink_if_there(os, Node::Companion).map(|_| ()),
+        _ => Ok(()),
+    }
+}
+
+/// Whether what has the companion's name was written by a holder: it can be read as a payload, or
+/// is empty, as Jane Street's first version makes it. `None`: there is nothing.
+fn is_companion<O: Contents>(
+    os: &O,
+    decode: fn(&[u8]) -> Option<Claim>,
+) -> Result<Option<bool>, Fault> {
+    let file = match os.open(Node::Companion, Access::Read) {
+        Err(fault) if fault.kind == FaultKind::Missing => return Ok(None),
+        opened => opened?,
+    };
+    let Ok(stat) = regular(os, &file) else { return Ok(Some(false)) };
+    Ok(Some(stat.len == 0 || read_claim(os, &file, decode)?.is_some()))
 }
 
 fn write_whole<O: Contents>(os: &O, file: &O::File, payload: &[u8]) -> Result<(), Fault> {

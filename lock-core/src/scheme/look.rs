@@ -35,10 +35,8 @@ pub fn file<O: Contents + LockTable + Processes>(
     now_ms: i64,
 ) -> Result<Option<Found>, Fault> {
     let Some(file) = there(os.open(Node::Lock, Access::Read))? else { return Ok(None) };
-    let mut buffer = [0; hardlink::PAYLOAD_MAX + 1];
-    let len = os.pread(&file, &mut buffer, 0)?;
-    let payload = buffer.get(..len).filter(|_| len <= hardlink::PAYLOAD_MAX);
-    let claim = payload.and_then(terms.decode);
+    hardlink::regular(os, &file)?;
+    let claim = hardlink::read_claim(os, &file, terms.decode)?;
     found_open(os, terms, &file, claim, now_ms).map(Some)
 }
 

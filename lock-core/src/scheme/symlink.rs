@@ -75,7 +75,7 @@ pub fn remove<O: Calls>(
 
 /// Removes the lock, whoever holds it and whether or not he lives: for a person who knows better.
 /// The holder finds out by [`still_held`]. Tells whether there was one. Fails with
-/// [`Unsupported`](FaultKind::Unsupported) for what is no symbolic link.
+/// [`NotSymlink`](FaultKind::NotSymlink) for what is no symbolic link.
 pub fn remove_by_force(os: &(impl Names + Symlinks)) -> Result<bool, Fault> {
     match os.readlink(Node::Lock, &mut [0; 1]).and_then(|_| os.unlink(Node::Lock)) {
         Ok(()) => Ok(true),
@@ -144,9 +144,7 @@ fn holds(os: &impl Symlinks, target: &[u8]) -> Result<bool, Fault> {
     match os.readlink(Node::Lock, &mut buffer) {
         Ok(len) => Ok(buffer.get(..len) == Some(target)),
         // Gone, or no symbolic link.
-        Err(fault) if matches!(fault.kind, FaultKind::Missing | FaultKind::Unsupported) => {
-            Ok(false)
-        }
+        Err(fault) if matches!(fault.kind, FaultKind::Missing | FaultKind::NotSymlink) => Ok(false),
         Err(fault) => Err(fault),
     }
 }

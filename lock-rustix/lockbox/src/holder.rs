@@ -1,11 +1,45 @@
 //! Who holds a lock, told to a person.
 
+use core::ffi::CStr;
+
 use lock_core::owner::{Owner, Pid};
 use lock_rustix::process;
 
 use crate::out::Out;
 
-/// Adds `pid 4711 (rsync)`, as much of it as is known.
+/// A wait that the user is told about, in one line whenever the holder changes.
+pub(crate) struct Waiting {
+    path: &'static CStr,
+    told: Option<Owner>,
+}
+
+impl Waiting {
+    /// A wait for the lock at this path.
+    pub(crate) fn new(path: &'static CStr) -> Waiting {
+        Waiting { path, told: None }
+    }
+
+    /// Tells who is waited for, and for how long at most, unless that was told already.
+    pub(crate) fn tell(&mut self, owner: Owner, left_ns: u64) {
+        /// A wait that is longer than this has no limit, in nanoseconds: a century.
+        const ENDLESS_NS: u64 = 3_000_000_000_000_000_000;
+        if self.told.as_ref() == Some(&owner) {
+            return;
+        }
+        let mut out = Out::stderr();
+        out.text("lockbox: waiting for ").foreign(self.path.to_bytes()).text(", held by ");
+        describe(&mut out, &owner);
+        if left_ns > ENDLESS_NS {
+            out.text(", for as long as it takes\n");
+        } else {
+            out.text(", for at most ").number(left_ns / 1_000_000_000).text(".");
+            out.number(left_ns % 1_000_000_000 / 100_000_000).text(" s\n");
+        }
+        self.told = Some(owner);
+    }
+}
+
+/// Adds `pid 4711 (rsync) on vm, "nightly backup"`, as much of it as is known.
 pub(crate) fn describe(out: &mut Out, owner: &Owner) {
     match owner.pid {
         None => {
@@ -13,11 +47,15 @@ pub(crate) fn describe(out: &mut Out, owner: &Owner) {
         }
         Some(pid) => {
             out.text("pid ").number(pid.get());
-            match process::command(pid) {
-                Some(command) => out.text(" (").foreign(&command).text(")"),
-                None => out,
-            };
+            // Another host's pid is not one of ours.
+            let here = owner.host.is_none() || owner.host == Some(process::host());
+            if let Some(command) = process::command(pid).filter(|_| here) {
+                out.text(" (").foreign(&command).text(")");
+            }
         }
+    }
+    if let Some(host) = &owner.host {
+        out.text(" on ").foreign(host);
     }
     let signed = owner.message.as_deref().filter(|text| !is_number(text, owner.pid));
     if let Some(message) = signed {

@@ -18,7 +18,10 @@
 
 mod applet;
 mod command;
+mod existence;
+mod hold;
 mod holder;
+mod json;
 pub mod number;
 pub mod options;
 pub mod out;

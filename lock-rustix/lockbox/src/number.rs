@@ -53,6 +53,31 @@ pub fn decimal(text: &[u8]) -> Option<u64> {
     text.iter().try_fold(0u64, |sum, &byte| sum.checked_mul(10)?.checked_add(digit(byte)?))
 }
 
+/// A number's decimal digits.
+#[derive(Debug)]
+pub struct Decimal(arrayvec::ArrayVec<u8, 20>);
+
+impl Decimal {
+    /// The digits of `number`, at least one.
+    pub fn new(number: u64) -> Decimal {
+        let mut digits = arrayvec::ArrayVec::new();
+        let mut scale = 10_000_000_000_000_000_000u64;
+        while scale > 0 {
+            if scale == 1 || number >= scale {
+                let digit = u8::try_from(number / scale % 10).unwrap_or(0);
+                let _ = digits.try_push(b'0' + digit);
+            }
+            scale /= 10;
+        }
+        Decimal(digits)
+    }
+
+    /// As text.
+    pub fn as_bytes(&self) -> &[u8] {
+        &self.0
+    }
+}
+
 /// A file mode in octal, as `chmod` takes it.
 pub fn mode(text: &[u8]) -> Option<u32> {
     if text.is_empty() {

@@ -4,6 +4,8 @@ use arrayvec::ArrayVec;
 use lock_rustix::rustix::fd::BorrowedFd;
 use lock_rustix::rustix::io::{Errno, write};
 
+use crate::number::Decimal;
+
 /// The longest text that is written at once; more is cut into pieces.
 const BUFFER: usize = 1024;
 
@@ -54,21 +56,16 @@ impl Out {
 
     /// Adds a number in decimal.
     pub fn number(&mut self, number: u64) -> &mut Out {
-        self.padded(number, 1)
+        self.bytes(Decimal::new(number).as_bytes())
     }
 
     /// Adds a number in decimal with at least so many digits.
-    pub fn padded(&mut self, number: u64, digits: u32) -> &mut Out {
-        let mut scale = 10_000_000_000_000_000_000u64;
-        let mut place = 20;
-        while scale > 0 {
-            if place <= digits || number >= scale {
-                self.bytes(&[b'0' + u8::try_from(number / scale % 10).unwrap_or(0)]);
-            }
-            scale /= 10;
-            place -= 1;
+    pub fn padded(&mut self, number: u64, digits: usize) -> &mut Out {
+        let number = Decimal::new(number);
+        for _ in number.as_bytes().len()..digits {
+            self.text("0");
         }
-        self
+        self.bytes(number.as_bytes())
     }
 
     /// Adds a hexadecimal digit.

@@ -36,6 +36,7 @@ pub fn of(fault: Fault) -> u8 {
         | FaultKind::NotDirectory
         | FaultKind::IsDirectory
         | FaultKind::NotRegular
+        | FaultKind::NotSymlink
         | FaultKind::Symlink
         | FaultKind::NameTooLong => NO_INPUT,
         FaultKind::ReadOnly | FaultKind::NoSpace | FaultKind::Quota => CANNOT_CREATE,

@@ -19,7 +19,6 @@ mod number {
     pub(super) const KILL: usize = 62;
     pub(super) const RT_SIGACTION: usize = 13;
     pub(super) const RT_SIGPROCMASK: usize = 14;
-    pub(super) const RT_SIGTIMEDWAIT: usize = 128;
     pub(super) const RT_SIGTIMEDWAIT_TIME64: usize = 128;
     pub(super) const SETITIMER: usize = 38;
     pub(super) const WAIT4: usize = 61;
@@ -33,7 +32,6 @@ mod number {
     pub(super) const KILL: usize = 129;
     pub(super) const RT_SIGACTION: usize = 134;
     pub(super) const RT_SIGPROCMASK: usize = 135;
-    pub(super) const RT_SIGTIMEDWAIT: usize = 137;
     pub(super) const RT_SIGTIMEDWAIT_TIME64: usize = 137;
     pub(super) const SETITIMER: usize = 103;
     pub(super) const WAIT4: usize = 260;
@@ -50,7 +48,6 @@ mod number {
     pub(super) const KILL: usize = 37;
     pub(super) const RT_SIGACTION: usize = 174;
     pub(super) const RT_SIGPROCMASK: usize = 175;
-    pub(super) const RT_SIGTIMEDWAIT: usize = 177;
     pub(super) const RT_SIGTIMEDWAIT_TIME64: usize = 421;
     pub(super) const SETITIMER: usize = 104;
     pub(super) const WAIT4: usize = 114;
@@ -233,13 +230,17 @@ fn mask(how: usize, signals: SignalSet) -> SignalSet {
     SignalSet(before)
 }
 
-/// Waits for one of these signals, which must be blocked. `None`: interrupted by another.
-pub fn wait_for_signal(signals: SignalSet) -> Option<Arrived> {
+/// Waits for one of these signals, which must be blocked, at most so long. `None`: the time is
+/// over, or another signal was handled.
+pub fn wait_for_signal(signals: SignalSet, timeout_ns: Option<u64>) -> Option<Arrived> {
     // `siginfo_t`: signal, errno, code, and more that is not read.
     let mut info = [0i32; 32];
     let (set, answer) = (&raw const signals.0 as usize, info.as_mut_ptr() as usize);
-    // SAFETY: reads an 8-byte set and writes one `siginfo_t`, of 128 bytes.
-    let result = unsafe { syscall(number::RT_SIGTIMEDWAIT, [set, answer, 0, 8, 0, 0]) };
+    let time = timeout_ns.map(|ns| [ns / 1_000_000_000, ns % 1_000_000_000]);
+    let time = time.as_ref().map_or(0, |time| time.as_ptr() as usize);
+    // SAFETY: reads an 8-byte set and, if there is one, a `struct timespec` of 64-bit numbers;
+    // writes one `siginfo_t`, of 128 bytes.
+    let result = unsafe { syscall(number::RT_SIGTIMEDWAIT_TIME64, [set, answer, time, 8, 0, 0]) };
     let signal = Signal::try_from(check(result).ok()?).ok()?;
     let [_, _, code, ..] = info;
     Some(Arrived { signal, from_kernel: code > 0 })

@@ -64,6 +64,11 @@ impl Spot {
         self.kind
     }
 
+    /// The lock's name in its directory, without what a kind adds to it.
+    pub fn name(&self) -> &CStr {
+        self.companion.as_c_str()
+    }
+
     /// The system around the lock, for an attempt whose private name is `private`.
     fn sys<'a>(&'a self, private: &'a FileName) -> Sys<'a> {
         let place = Place::in_directory(self.dir.as_fd(), self.lock.as_c_str())

@@ -13,6 +13,7 @@ use rustix::fs::{Mode, OFlags, RawDir, openat};
 use super::{Spot, fault, set_time_to_now};
 use crate::identity::Identity;
 use crate::place::{FileName, Nonce, Place, is_private};
+use crate::signature::decode;
 use crate::sys::Sys;
 
 /// Removes a lock that `decide` calls stale, without taking it; tells why. `nonce` must be fresh;
@@ -58,10 +59,11 @@ pub fn release_for(
 /// Removes the lock, whoever holds it and whether or not he lives: for a person who knows better.
 /// Tells whether there was one. `nonce` must be fresh.
 pub fn remove_by_force(spot: &Spot, nonce: &Nonce) -> Result<bool, Fault> {
+    let decode = decode(spot.kind);
     let private = FileName::private(spot.lock.as_c_str(), nonce);
     let sys = spot.sys(&private);
     match spot.kind {
-        Kind::Nfs | Kind::Pidfile => hardlink::remove_by_force(&sys, spot.layout()),
+        Kind::Nfs | Kind::Pidfile => hardlink::remove_by_force(&sys, spot.layout(), decode),
         Kind::Symlink => symlink::remove_by_force(&sys),
         Kind::Mkdir => mkdir::remove_by_force(&sys),
         _ => Err(fault(Call::Open, FaultKind::Unsupported)),

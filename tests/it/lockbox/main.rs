@@ -1,5 +1,6 @@
 //! The tool from outside: `lockbox` as scripts use it.
 
+mod existence;
 mod peers;
 mod run;
 mod size;

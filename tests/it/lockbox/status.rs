@@ -9,6 +9,9 @@ use std::process::{Command, Stdio};
 use lock_tests::lockbox::lockbox;
 use rustix::fs::{FlockOperation, fcntl_lock, flock};
 
+pub(crate) const KINDS: [&str; 8] =
+    ["file", "flock", "lockf", "ofd", "nfs", "symlink", "mkdir", "pidfile"];
+
 pub(crate) struct Scratch(pub(crate) PathBuf);
 
 impl Scratch {
@@ -44,7 +47,7 @@ fn json(args: &[&str]) -> serde_json::Value {
 #[test]
 fn a_free_lock_is_free_and_nothing_is_made() {
     let scratch = Scratch::new("free");
-    for kind in ["file", "flock", "lockf", "ofd"] {
+    for kind in KINDS {
         let path = scratch.path("lock");
         assert_eq!(run(&["status", "-k", kind, &path]).0, Some(3), "{kind}");
         let said = json(&["status", "-j", "-k", kind, &path]);
@@ -58,7 +61,7 @@ fn a_free_lock_is_free_and_nothing_is_made() {
 #[test]
 fn a_holder_is_named() {
     let scratch = Scratch::new("holder");
-    for kind in ["file", "flock", "lockf", "ofd"] {
+    for kind in KINDS {
         let path = scratch.path(kind);
         let script = "\"$0\" status -j -k \"$1\" \"$2\"; \"$0\" status -k \"$1\" \"$2\"";
         let tool = lockbox().to_str().unwrap();

@@ -279,7 +279,7 @@ impl Disk {
     pub fn readlink(&self, name: Name) -> Answer<Vec<u8>> {
         match &self.nodes[&self.find(name)?].body {
             Body::Symlink(target) => Ok(target.clone()),
-            Body::File(_) | Body::Directory => Err(FaultKind::Unsupported),
+            Body::File(_) | Body::Directory => Err(FaultKind::NotSymlink),
         }
     }
 

@@ -6,44 +6,82 @@ use super::wrong_usage;
 use crate::out::Out;
 use crate::stack::Stack;
 
+const KINDS: &str = "
+
+KIND: file (default), flock, lockf, ofd: kernel locks, gone with their holder;
+      nfs, symlink, mkdir, pidfile: names, found stale when their holder is dead.
+";
+
 const RUN: &str = "\
 usage: lockbox run [OPTION]... PATH [--] CMD [ARG]...
 Hold the lock PATH while CMD runs; release it when CMD ends, however it ends.
 
-  -k KIND    kind of lock: file (default), flock, lockf, ofd
-  -s         shared, beside others who hold it shared; not for kind file
-  -n         do not wait if another holds it
-  -w SECS    wait at most so long; fractions allowed
-  -m TEXT    write TEXT into the lock file instead of the pid; kind file
-  -p MODE    make the lock file with this octal mode, less the umask
-  -E N       exit with N instead of 75 if the lock cannot be had
-  -v         tell who is waited for, though standard error is no terminal
-  --inherit  let CMD have the lock's descriptor, and so the lock
+  -k KIND           kind of lock
+  -s                shared, beside others who hold it shared; flock, lockf, ofd
+  -n                do not wait if another holds it
+  -w SECS           wait at most so long; fractions allowed
+  -m TEXT           say TEXT in the lock; file (instead of the pid), nfs
+  -p MODE           make the lock file with this octal mode, less the umask
+  -E N              exit with N instead of 75 if the lock cannot be had
+  -v                tell who is waited for, though stderr is no terminal
+  --inherit         let CMD have the lock's descriptor, and so the lock
+  --stale-age SECS  take a lock so old for abandoned; pidfile
+  --refresh SECS    touch the lock so often; half the stale age if not given
+  --no-token        do not number the acquisition
 
-CMD finds LOCKBOX_PATH and LOCKBOX_KIND in its environment.
+CMD finds LOCKBOX_PATH and LOCKBOX_KIND in its environment, and for nfs, symlink,
+mkdir and pidfile LOCKBOX_TOKEN, a number that grows with every acquisition.
 Exit status: that of CMD, 128+N if signal N killed it; 75 held by another,
 64 usage, 66 no such directory or file, 73 cannot create, 74 I/O error,
 77 no permission, 126 CMD cannot be run, 127 CMD not found.
 ";
 
-const STATUS: &str = "\
-usage: lockbox status [-k KIND] [-j] PATH
-Tell whether the lock PATH is held, and by whom; change nothing.
+const ACQUIRE: &str = "\
+usage: lockbox acquire -k KIND [OPTION]... PATH
+Take a lock that stays when lockbox ends: nfs, symlink, mkdir or pidfile.
 
-  -k KIND    kind of lock: file (default), flock, lockf, ofd
-  -j         as one JSON object
+  --pid PID         for this process; the one that started lockbox if not given
+  -n, -w SECS, -m TEXT, -p MODE, -E N, -v, --stale-age SECS   as for run
+";
+
+const RELEASE: &str = "\
+usage: lockbox release -k KIND [--pid PID] PATH
+Give back a lock that acquire took for the same process.
+
+Exit status: 0 done, 1 there was no lock, 75 the lock is another's.
+";
+
+const TOUCH: &str = "\
+usage: lockbox touch -k KIND [--pid PID] PATH
+Keep a lock fresh that acquire took for the same process.
+
+Exit status: 0 done, 1 there was no lock, 75 the lock is another's.
+";
+
+const BREAK: &str = "\
+usage: lockbox break -k KIND [--stale-age SECS] [--force] PATH
+Remove a stale lock, and tell whose it was; with --force any.
+
+Exit status: 0 done, 1 there was no lock, 75 it is not stale.
+";
+
+const STATUS: &str = "\
+usage: lockbox status [-k KIND] [-j] [--stale-age SECS] PATH
+Tell whether the lock PATH is held, and by whom; change nothing. -j: as JSON.
 
 Exit status: 0 held, 1 stale, 3 free, 4 unknown.
 ";
 
 const WAIT: &str = "\
-usage: lockbox wait [-k KIND] [-w SECS] PATH
+usage: lockbox wait [-k KIND] [-w SECS] [-E N] [--stale-age SECS] PATH
 Return as soon as the lock PATH is free, without taking it.
 
-  -k KIND    kind of lock: file (default), flock, lockf, ofd
-  -w SECS    wait at most so long; fractions allowed
-
 Exit status: 0 free, 75 the wait ran out.
+";
+
+const EXPLAIN: &str = "\
+usage: lockbox explain [-j] FILE
+Tell which convention wrote this lock file, what it says, and what follows.
 ";
 
 const FLOCK: &str = "\
@@ -54,8 +92,13 @@ The applet flock(1), as it runs under that name; see lockbox flock --help.
 const ALL: &str = "\
 usage: lockbox COMMAND ...
   run      hold a lock while a command runs
+  acquire  take a lock for another process
+  release  give it back
+  touch    keep it fresh
+  break    remove a stale lock
   status   tell whether a lock is held, and by whom
   wait     wait until a lock is free
+  explain  tell what a lock file says
   flock    be flock(1); also under the name flock
   help     tell what a command takes
   version  tell the version
@@ -65,12 +108,21 @@ pub(super) fn main(stack: &Stack, at: usize) -> u8 {
     let text = match stack.args().get(at).map(CStr::to_bytes) {
         None => ALL,
         Some(b"run") => RUN,
+        Some(b"acquire") => ACQUIRE,
+        Some(b"release") => RELEASE,
+        Some(b"touch") => TOUCH,
+        Some(b"break") => BREAK,
         Some(b"status") => STATUS,
+        Some(b"explain") => EXPLAIN,
         Some(b"wait") => WAIT,
         Some(b"flock") => FLOCK,
         Some(name) => return wrong_usage(&[b"help: unknown command '", name, b"'"]),
     };
-    Out::stdout().text(text);
+    let mut out = Out::stdout();
+    out.text(text);
+    if text.contains(" KIND") {
+        out.text(KINDS);
+    }
     0
 }
 

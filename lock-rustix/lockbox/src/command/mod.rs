@@ -1,14 +1,16 @@
 //! The commands, and what they have in common.
 
+mod acquire;
+mod explain;
 mod help;
+mod release;
+mod report;
 mod run;
+mod settings;
 mod status;
 mod wait;
 
 use core::ffi::CStr;
-
-use lock_core::fault::Fault;
-use lock_core::kind::Kind;
 
 use crate::options::Wrong;
 use crate::out::Out;
@@ -22,8 +24,13 @@ pub(crate) fn main(stack: &mut Stack) -> u8 {
         return exit::USAGE;
     };
     match name {
+        b"acquire" => acquire::main(stack, 2),
+        b"break" => release::break_(stack, 2),
+        b"explain" => explain::main(stack, 2),
+        b"release" => release::release(stack, 2),
         b"run" => run::main(stack, 2),
         b"status" => status::main(stack, 2),
+        b"touch" => release::touch(stack, 2),
         b"wait" => wait::main(stack, 2),
         b"flock" => crate::applet::flock::main(stack, 2),
         b"help" | b"--help" | b"-h" => help::main(stack, 2),
@@ -54,21 +61,4 @@ fn wrong_option(wrong: Wrong) -> u8 {
         Wrong::MissingArgument(name) => wrong_usage(&[b"option '", name, b"' needs an argument"]),
         Wrong::ExtraArgument(name) => wrong_usage(&[b"option '", name, b"' takes no argument"]),
     }
-}
-
-/// The kind of this name.
-fn kind(name: &'static [u8]) -> Result<Kind, u8> {
-    Kind::from_name(name).ok_or_else(|| wrong_usage(&[b"unknown kind '", name, b"'"]))
-}
-
-/// Says why a call about the lock failed; answers the exit status.
-fn failed(path: &CStr, fault: Fault) -> u8 {
-    let mut out = Out::stderr();
-    out.text("lockbox: ").foreign(path.to_bytes()).text(": ").text(fault.call.name());
-    out.text(" of ").text(fault.node.name()).text(": ").text(fault.kind.reason());
-    if fault.errno != 0 {
-        out.text(" (errno ").number(u64::from(fault.errno)).text(")");
-    }
-    out.text("\n");
-    exit::of(fault)
 }

@@ -3,62 +3,48 @@
 //! The kernel tells nobody but takers when a lock becomes free, so this looks again and again, with
 //! pauses that double up to a limit.
 
-use lock_core::kind::Kind;
+use core::ffi::CStr;
+
+use lock_core::fault::Fault;
+use lock_core::staleness::Verdict;
 use lock_rustix::alone::look;
 use lock_rustix::clock::monotonic_ns;
 use lock_rustix::look::Standing;
 use lock_rustix::place::Place;
 use lock_rustix::sys::Sys;
 
-use super::{failed, kind, wrong_option, wrong_usage};
-use crate::number::seconds_ns;
-use crate::options::{Item, Known, Options};
+use super::report::failed;
+use super::settings::{AGE, Settings};
+use crate::existence::{Asking, PAUSE_NS};
 use crate::stack::Stack;
-use crate::status as exit;
 use crate::sys;
 
-const KNOWN: [Known; 2] = [
-    Known { key: b'k', short: b'k', long: "kind", takes_argument: true },
-    Known { key: b'w', short: b'w', long: "wait", takes_argument: true },
-];
-
-/// The first pause and the longest, in nanoseconds.
-const PAUSE_NS: (u64, u64) = (1_000_000, 50_000_000);
-
 pub(super) fn main(stack: &Stack, at: usize) -> u8 {
-    let mut options = Options::new(stack.args(), at);
-    let (mut kind_, mut deadline_ns) = (Kind::File, u64::MAX);
-    let at = loop {
-        match options.next(&KNOWN) {
-            Item::Operands(at) => break at,
-            Item::Wrong(wrong) => return wrong_option(wrong),
-            Item::Option(b'k', name) => match kind(name) {
-                Ok(known) => kind_ = known,
-                Err(status) => return status,
-            },
-            Item::Option(_, seconds) => match seconds_ns(seconds) {
-                Some(ns) => deadline_ns = monotonic_ns().saturating_add(ns),
-                None => return wrong_usage(&[b"no number of seconds: '", seconds, b"'"]),
-            },
-        }
-    };
-    let Some(path) = stack.args().get(at) else { return wrong_usage(&[b"wait: PATH is missing"]) };
-    if let Some(extra) = stack.args().get(at + 1) {
-        return wrong_usage(&[b"wait: extra argument '", extra.to_bytes(), b"'"]);
-    }
-    let place = Sys::new(Place::path(path));
+    wait(stack, at).err().unwrap_or(0)
+}
+
+fn wait(stack: &Stack, at: usize) -> Result<(), u8> {
+    let (settings, path, _) = Settings::read(stack, at, &[b'k', b'w', b'E', AGE], false)?;
+    let deadline_ns = settings.patience.deadline_ns();
     let (mut pause_ns, longest_ns) = PAUSE_NS;
-    loop {
-        match look(&place, kind_) {
-            Ok(Standing::Held(_)) => {}
-            Ok(_) => return 0,
-            Err(fault) => return failed(path, fault),
-        }
+    while is_held(&settings, path).map_err(|fault| failed(path, fault))? {
         let left_ns = deadline_ns.saturating_sub(monotonic_ns());
         if left_ns == 0 {
-            return exit::HELD;
+            return Err(settings.conflict);
         }
         sys::sleep(pause_ns.min(left_ns));
         pause_ns = pause_ns.saturating_mul(2).min(longest_ns);
     }
+    Ok(())
+}
+
+/// A stale lock is free for the taking.
+fn is_held(settings: &Settings, path: &CStr) -> Result<bool, Fault> {
+    if !settings.kind.is_existence() {
+        let standing = look(&Sys::new(Place::path(path)), settings.kind)?;
+        return Ok(matches!(standing, Standing::Held(_)));
+    }
+    let asking = Asking::new(settings.kind, path, settings.file_mode(), settings.stale_age_ms)?;
+    let found = asking.look()?;
+    Ok(found.is_some_and(|found| !matches!(found.verdict, Verdict::Stale(_))))
 }

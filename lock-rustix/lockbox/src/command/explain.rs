@@ -1,0 +1,184 @@
+//! `lockbox explain`: which convention wrote a lock file, what it says, and what follows.
+
+use core::ffi::CStr;
+
+use lock_core::fault::{Fault, FaultKind};
+use lock_core::os::{Access, Contents, Dirs, FileType, Files, Node, Symlinks};
+use lock_core::owner::Pid;
+use lock_core::payload::identify::{Finding, identify};
+use lock_core::scheme::breaking::{Rule, Terms, verdict};
+use lock_core::staleness::{Alive, Claim, Policy, Verdict};
+use lock_rustix::identity::{is_local, myself};
+use lock_rustix::place::{Place, open_parent};
+use lock_rustix::rustix::fd::AsFd;
+use lock_rustix::sys::Sys;
+
+use super::report::failed;
+use super::settings::Settings;
+use crate::existence::own_fault;
+use crate::holder::describe;
+use crate::json;
+use crate::out::Out;
+use crate::stack::Stack;
+
+/// The longest content that is read; no convention writes more.
+const CONTENT_MAX: usize = 8192;
+
+/// A lock file as it was found.
+struct Content {
+    carrier: FileType,
+    bytes: [u8; CONTENT_MAX],
+    len: usize,
+}
+
+pub(super) fn main(stack: &Stack, at: usize) -> u8 {
+    let (settings, path) = match Settings::read(stack, at, b"j", false) {
+        Ok((settings, path, _)) => (settings, path),
+        Err(status) => return status,
+    };
+    explain(&settings, path).map_or_else(|fault| failed(path, fault), |()| 0)
+}
+
+fn explain(settings: &Settings, path: &CStr) -> Result<(), Fault> {
+    let (dir, name) = open_parent(path)?;
+    let sys = Sys::new(Place::in_directory(dir.as_fd(), name));
+    let content = read(&sys)?;
+    let me = myself();
+    let terms = Terms {
+        payload: &[],
+        decode: |_| None,
+        observer: &me.observer,
+        rule: Rule::Strict(Policy::default()),
+        local: is_local(&dir),
+    };
+    let mut found = identify(content.carrier, name.to_bytes(), content.bytes()).peekable();
+    let mut out = Out::stdout();
+    if settings.json {
+        out.text("{\"path\":");
+        json::string(&mut out, path.to_bytes());
+        out.text(",\"type\":\"").text(type_name(content.carrier)).text("\",\"conventions\":[");
+    } else {
+        out.foreign(path.to_bytes()).text(": a ").text(type_name(content.carrier));
+        out.text(if found.peek().is_none() { ", by no convention known here\n" } else { "\n" });
+    }
+    let mut first = true;
+    for finding in found {
+        let standing = finding.claim.as_ref().ok().map(|claim| {
+            // Only what is not touched here counts: the processes, not the flock.
+            let verdict = verdict(&sys, &terms, Some(claim), 0, false);
+            (verdict, what_follows(claim, verdict))
+        });
+        if settings.json {
+            out.text(if first { "" } else { "," });
+            print_json(&mut out, &finding, standing);
+        } else {
+            print_text(&mut out, &finding, standing, first);
+        }
+        first = false;
+    }
+    if settings.json {
+        out.text("]}\n");
+    }
+    Ok(())
+}
+
+impl Content {
+    fn bytes(&self) -> &[u8] {
+        self.bytes.get(..self.len).unwrap_or_default()
+    }
+}
+
+fn read(sys: &Sys<'_>) -> Result<Content, Fault> {
+    let carrier = sys.stat(Node::Lock)?.file_type;
+    let mut content = Content { carrier, bytes: [0; CONTENT_MAX], len: 0 };
+    let read = match carrier {
+        FileType::Regular => {
+            let file = sys.open(Node::Lock, Access::Read)?;
+            sys.pread(&file, &mut content.bytes, 0)
+        }
+        FileType::Symlink => sys.readlink(Node::Lock, &mut content.bytes),
+        FileType::Directory => {
+            let directory = sys.open_directory(Node::Lock)?;
+            match sys.readlink_in(&directory, &mut content.bytes) {
+                Err(fault) if fault.kind == FaultKind::Missing => Ok(0),
+                read => read,
+            }
+        }
+        FileType::Special => return Err(own_fault(FaultKind::NotRegular)),
+    };
+    content.len = read?;
+    if content.len == CONTENT_MAX {
+        return Err(own_fault(FaultKind::TooLong));
+    }
+    Ok(content)
+}
+
+fn type_name(carrier: FileType) -> &'static str {
+    match carrier {
+        FileType::Regular => "file",
+        FileType::Symlink => "symbolic link",
+        FileType::Directory => "directory",
+        FileType::Special => "special file",
+    }
+}
+
+/// What can be told of the holder from here.
+fn what_follows(claim: &Claim, verdict: Verdict) -> &'static str {
+    match verdict {
+        Verdict::Live(Alive::Runs) => "the holder lives",
+        Verdict::Live(_) => "the holder is taken to live",
+        Verdict::Stale(why) => why.reason(),
+        Verdict::Unknown(_) if claim.owner.pid.is_none() => "it names no process",
+        Verdict::Unknown(why) => why.reason(),
+    }
+}
+
+fn print_text(
+    out: &mut Out,
+    finding: &Finding,
+    standing: Option<(Verdict, &'static str)>,
+    first: bool,
+) {
+    out.text(if first { "  written by " } else { "  or by " });
+    out.text(finding.convention.name);
+    match &finding.claim {
+        Ok(claim) => {
+            if claim.owner.pid.is_some() || claim.owner.message.is_some() {
+                out.text(": ");
+                describe(out, &claim.owner);
+            }
+        }
+        Err(error) => {
+            // In words it would take more bytes than all the rest of this command.
+            out.text(", but not as it writes them, from byte ").number(error.at as u64);
+            out.text(" on");
+        }
+    }
+    out.text("\n");
+    if let Some((_, follows)) = standing {
+        out.text("    ").text(follows).text("\n");
+    }
+    out.text("    rule: ").text(finding.convention.rule).text("\n");
+}
+
+fn print_json(out: &mut Out, finding: &Finding, standing: Option<(Verdict, &'static str)>) {
+    out.text("{\"name\":");
+    json::string(out, finding.convention.name.as_bytes());
+    out.text(",\"state\":\"").text(match standing {
+        Some((Verdict::Live(_), _)) => "held",
+        Some((Verdict::Stale(_), _)) => "stale",
+        _ => "unknown",
+    });
+    out.text("\",\"owner\":{\"pid\":");
+    let owner = finding.claim.as_ref().map(|claim| claim.owner.clone()).unwrap_or_default();
+    json::number(out, owner.pid.map(Pid::get));
+    out.text(",\"host\":");
+    json::maybe(out, owner.host.as_deref());
+    out.text(",\"message\":");
+    json::maybe(out, owner.message.as_deref());
+    out.text("},\"why\":");
+    json::maybe(out, standing.map(|(_, follows)| follows.as_bytes()));
+    out.text(",\"rule\":");
+    json::string(out, finding.convention.rule.as_bytes());
+    out.text("}");
+}

@@ -1,0 +1,204 @@
+//! The options of all commands, read by one table: each command says which of them it takes.
+
+use core::ffi::CStr;
+
+use lock_core::kind::Kind;
+use lock_core::os::Mode;
+use lock_core::owner::Pid;
+use lock_rustix::identity::{Identity, ended, of};
+use lock_rustix::process;
+use lock_rustix::sys::LOCK_FILE_MODE;
+
+use super::{wrong_option, wrong_usage};
+use crate::number::{decimal, exit_status, mode, seconds_ns};
+use crate::options::{Item, Known, Options};
+use crate::stack::Stack;
+use crate::status as exit;
+use crate::waiting::Patience;
+
+/// Keys of options without a short form.
+pub(super) const AGE: u8 = 1;
+pub(super) const FORCE: u8 = 2;
+pub(super) const INHERIT: u8 = 3;
+pub(super) const NO_TOKEN: u8 = 4;
+pub(super) const PID: u8 = 5;
+pub(super) const REFRESH: u8 = 6;
+
+const fn known(key: u8, long: &'static str, takes_argument: bool) -> Known {
+    let short = if key < b' ' { 0 } else { key };
+    Known { key, short, long, takes_argument }
+}
+
+const KNOWN: [Known; 15] = [
+    known(b'k', "kind", true),
+    known(b's', "shared", false),
+    known(b'n', "nonblock", false),
+    known(b'w', "wait", true),
+    known(b'm', "message", true),
+    known(b'p', "mode", true),
+    known(b'E', "conflict-exit-code", true),
+    known(b'v', "verbose", false),
+    known(b'j', "json", false),
+    known(AGE, "stale-age", true),
+    known(FORCE, "force", false),
+    known(INHERIT, "inherit", false),
+    known(NO_TOKEN, "no-token", false),
+    known(PID, "pid", true),
+    known(REFRESH, "refresh", true),
+];
+
+/// What the options said.
+#[allow(clippy::struct_excessive_bools, reason = "each is an option of its own")]
+pub(super) struct Settings {
+    pub(super) kind: Kind,
+    pub(super) mode: Mode,
+    pub(super) patience: Patience,
+    pub(super) message: Option<&'static [u8]>,
+    pub(super) file_mode: Option<u32>,
+    pub(super) conflict: u8,
+    pub(super) verbose: bool,
+    pub(super) json: bool,
+    pub(super) stale_age_ms: u64,
+    pub(super) force: bool,
+    pub(super) inherit: bool,
+    pub(super) token: bool,
+    pub(super) pid: Option<Pid>,
+    pub(super) refresh_ms: Option<u64>,
+}
+
+impl Settings {
+    /// Reads those options that are in `allowed`, by their keys, and the one path after them, which
+    /// must be the last argument unless `more` says otherwise; answers also where it stands.
+    pub(super) fn read(
+        stack: &Stack,
+        at: usize,
+        allowed: &[u8],
+        more: bool,
+    ) -> Result<(Settings, &'static CStr, usize), u8> {
+        let mut settings = Settings {
+            kind: Kind::File,
+            mode: Mode::Exclusive,
+            patience: Patience::Forever,
+            message: None,
+            file_mode: None,
+            conflict: exit::HELD,
+            verbose: false,
+            json: false,
+            stale_age_ms: 0,
+            force: false,
+            inherit: false,
+            token: true,
+            pid: None,
+            refresh_ms: None,
+        };
+        let args = stack.args();
+        let mut options = Options::new(args, at);
+        let at = loop {
+            match options.next(&KNOWN) {
+                Item::Operands(at) => break at,
+                Item::Wrong(wrong) => return Err(wrong_option(wrong)),
+                Item::Option(key, argument) => {
+                    let option = KNOWN.iter().find(|option| option.key == key);
+                    let name = option.map_or("", |option| option.long).as_bytes();
+                    if !allowed.contains(&key) {
+                        return Err(wrong_usage(&[b"no such option here: '", name, b"'"]));
+                    }
+                    if !settings.set(key, argument) {
+                        let wrong = [b"option '", name, b"': cannot be '", argument, b"'"];
+                        return Err(wrong_usage(&wrong));
+                    }
+                }
+            }
+        };
+        settings.check()?;
+        let Some(path) = args.get(at) else { return Err(wrong_usage(&[b"PATH is missing"])) };
+        match args.get(at + 1).filter(|_| !more) {
+            Some(extra) => Err(wrong_usage(&[b"extra argument '", extra.to_bytes(), b"'"])),
+            None => Ok((settings, path, at)),
+        }
+    }
+
+    fn set(&mut self, key: u8, argument: &'static [u8]) -> bool {
+        let wait = |ns| self.patience = Patience::For(ns);
+        match key {
+            b'k' => return Kind::from_name(argument).map(|kind| self.kind = kind).is_some(),
+            b'w' => return seconds_ns(argument).map(wait).is_some(),
+            b'p' => {
+                self.file_mode = mode(argument);
+                return self.file_mode.is_some();
+            }
+            b'E' => return exit_status(argument).map(|status| self.conflict = status).is_some(),
+            AGE => {
+                let age_ms = seconds_ns(argument).map(|ns| ns / 1_000_000);
+                return age_ms.map(|age_ms| self.stale_age_ms = age_ms).is_some();
+            }
+            REFRESH => {
+                self.refresh_ms = seconds_ns(argument).map(|ns| ns / 1_000_000);
+                return self.refresh_ms.is_some();
+            }
+            PID => {
+                self.pid = decimal(argument).and_then(Pid::new);
+                return self.pid.is_some();
+            }
+            b's' => self.mode = Mode::Shared,
+            b'n' => self.patience = Patience::None,
+            b'm' => self.message = Some(argument),
+            b'v' => self.verbose = true,
+            b'j' => self.json = true,
+            FORCE => self.force = true,
+            INHERIT => self.inherit = true,
+            _ => self.token = false,
+        }
+        true
+    }
+
+    /// Whether the options suit the kind.
+    fn check(&self) -> Result<(), u8> {
+        let kind = self.kind;
+        let aged = self.stale_age_ms != 0 || self.refresh_ms.is_some();
+        let wrong: &[u8] = if self.mode == Mode::Shared && !kind.can_be_shared() {
+            b"cannot be shared"
+        } else if self.message.is_some() && !matches!(kind, Kind::File | Kind::Nfs) {
+            b"has no message"
+        } else if aged && kind != Kind::Pidfile {
+            b"is not judged by age, so --stale-age and --refresh mean nothing"
+        } else if self.inherit && kind == Kind::Symlink {
+            b"has no descriptor to inherit"
+        } else {
+            return Ok(());
+        };
+        Err(wrong_usage(&[b"kind '", kind.name().as_bytes(), b"' ", wrong]))
+    }
+
+    /// The mode of a new lock file, before the umask.
+    pub(super) fn file_mode(&self) -> u32 {
+        // Pidfile.jl's.
+        let default = if self.kind == Kind::Pidfile { 0o444 } else { LOCK_FILE_MODE };
+        self.file_mode.unwrap_or(default)
+    }
+
+    /// For whom the lock is: the process that `--pid` names, else the one that started this one.
+    pub(super) fn holder(&self, me: &Identity) -> Result<Identity, u8> {
+        let pid = self.pid.or(process::parent());
+        pid.and_then(|pid| of(me, pid))
+            .ok_or_else(|| wrong_usage(&[b"no such process to lock for"]))
+    }
+
+    /// [`holder`](Settings::holder) of a lock that is given back: it may have ended.
+    pub(super) fn released_holder(&self, me: &Identity) -> Result<Identity, u8> {
+        match self.pid {
+            Some(pid) => Ok(of(me, pid).unwrap_or_else(|| ended(me, pid))),
+            None => self.holder(me),
+        }
+    }
+
+    /// Fails for a kind whose locks end with their process.
+    pub(super) fn demand_existence(&self) -> Result<(), u8> {
+        if self.kind.is_existence() {
+            return Ok(());
+        }
+        let name = self.kind.name().as_bytes();
+        let why = b"' ends with its process; name one of nfs, symlink, mkdir, pidfile by -k";
+        Err(wrong_usage(&[b"a lock of kind '", name, why]))
+    }
+}
