@@ -23,6 +23,9 @@ pub const PATH_MAX: usize = 4096;
 /// What private names end in.
 pub const PRIVATE_SUFFIX: &[u8] = b".lk";
 
+/// What the guard file's name ends in: `.NAME.guard`.
+pub const GUARD_SUFFIX: &[u8] = b".guard";
+
 /// What an acquisition is known by: 128 random bits.
 pub type Nonce = [u8; 16];
 
@@ -44,6 +47,7 @@ pub struct Place<'a> {
     lock: &'a CStr,
     private: Option<&'a CStr>,
     companion: Option<&'a CStr>,
+    guard: Option<&'a CStr>,
     follow: bool,
 }
 
@@ -79,6 +83,14 @@ impl FileName {
         // Cut to fit, so this cannot fail; an empty name would name nothing.
         FileName::new(&[b".", stem(name), b".", &hex, PRIVATE_SUFFIX])
             .unwrap_or(FileName(ArrayVec::new()))
+    }
+
+    /// The name of the file that breakers of the lock `name` lock where directories cannot be.
+    pub fn guard(name: &CStr) -> FileName {
+        const STEM_MAX: usize = NAME_MAX - 1 - GUARD_SUFFIX.len();
+        let bytes = name.to_bytes();
+        let stem = bytes.get(..STEM_MAX).unwrap_or(bytes);
+        FileName::new(&[b".", stem, GUARD_SUFFIX]).unwrap_or(FileName(ArrayVec::new()))
     }
 
     /// The name for the kernel.
@@ -152,7 +164,7 @@ impl<'a> Place<'a> {
     /// A name in an opened directory: it stays the same place when the directory is renamed or
     /// the working directory changes.
     pub fn in_directory(dir: BorrowedFd<'a>, name: &'a CStr) -> Place<'a> {
-        Place { dir, lock: name, private: None, companion: None, follow: false }
+        Place { dir, lock: name, private: None, companion: None, guard: None, follow: false }
     }
 
     /// Follows a symbolic link at the name. Without this such a link is an error, so that nobody
@@ -174,6 +186,12 @@ impl<'a> Place<'a> {
         Place { companion: Some(companion), ..self }
     }
 
+    /// Names the file beside the lock that breakers lock where directories cannot be.
+    #[must_use]
+    pub fn with_guard(self, guard: &'a CStr) -> Place<'a> {
+        Place { guard: Some(guard), ..self }
+    }
+
     /// Whether a symbolic link at the name is followed.
     pub fn follows(&self) -> bool {
         self.follow
@@ -190,6 +208,7 @@ impl<'a> Place<'a> {
             Node::Lock => Some(self.lock),
             Node::Private => self.private,
             Node::Companion => self.companion,
+            Node::Guard => self.guard,
             Node::Directory => Some(c"."),
             _ => None,
         }

@@ -4,7 +4,7 @@ use lock_core::os::{Access, Files, Node};
 use lock_core::payload::message::Message;
 use lock_core::scheme::breaking::{self, Rule, Terms, TryLockError, if_stale};
 use lock_core::scheme::kernel::{self, ByBoth, ByFlock, ByOfd, ByPosix, Convention};
-use lock_core::scheme::{hardlink, look, mkdir, symlink};
+use lock_core::scheme::{hardlink, lease, look, mkdir, symlink};
 use lock_core::staleness::{Claim, Policy};
 
 use crate::codecs::claim;
@@ -55,6 +55,7 @@ fn rule() -> Rule {
         0 => Rule::Strict(Policy { trust_host_name: flag() }),
         1 => Rule::JaneStreet,
         2 => Rule::Pidfile { stale_age_ms: number(), live_factor: number() },
+        3 => Rule::Lease { ttl_ms: number() },
         _ => Rule::Age { stale_age_ms: number() },
     }
 }
@@ -117,6 +118,25 @@ extern "C" fn hardlink_locks() {
         keep(look::file(os, terms, signed()));
     });
     keep(hardlink::sweep(os));
+}
+
+#[unsafe(no_mangle)]
+extern "C" fn lease_locks() {
+    let os = &Anything;
+    with_terms(|terms| {
+        match lease::try_lock(os, terms) {
+            Ok(locked) => {
+                keep(lease::still_held(os, &locked));
+                let guard = breaking::open_guard(os).map_err(TryLockError::from);
+                match guard.and_then(|guard| breaking::exclude(os, guard)) {
+                    Ok(guard) => keep(lease::unlock(os, guard, locked)),
+                    Err(error) => refused(error),
+                }
+            }
+            Err(error) => refused(error),
+        }
+        keep(lease::remove(os, terms, signed(), &if_stale));
+    });
 }
 
 #[unsafe(no_mangle)]

@@ -7,7 +7,7 @@
 //! a new holder's file while the old one's death is found out.
 
 use crate::fault::{Fault, FaultKind};
-use crate::os::{Files, Flock, Mode, Node, Processes};
+use crate::os::{Access, Files, Flock, Mode, Node, Processes};
 use crate::owner::Pid;
 use crate::staleness::{
     self, Claim, Evidence, Observer, Policy, Stale, Unknown, Verdict, pid_is_comparable,
@@ -26,6 +26,12 @@ pub enum Rule {
         stale_age_ms: u64,
         /// How many times that a living holder is given.
         live_factor: u64,
+    },
+    /// [`staleness::strict`] first, then [`staleness::by_age`]: the holder has the lock for so long
+    /// from when he last refreshed it, and no longer.
+    Lease {
+        /// That time in milliseconds; 0: for ever.
+        ttl_ms: u64,
     },
     /// [`staleness::by_age`]: too old is stale, whoever holds it.
     Age {
@@ -130,6 +136,32 @@ pub fn exclude<O: Flock>(
     }
 }
 
+/// Opens what breakers lock where the lock itself cannot be flocked by its holder: the directory,
+/// which leaves nothing behind; or, where directories cannot be locked, as on NFS, a file beside
+/// the lock, which stays. All participants of a lock come to the same choice, because only what
+/// holds for the whole file system decides it.
+pub fn open_guard<O: Flock>(os: &O) -> Result<O::File, Fault> {
+    let directory = os.open(Node::Directory, Access::Read)?;
+    match os.flock(&directory, Mode::Exclusive) {
+        Err(fault)
+            if matches!(
+                fault.kind,
+                FaultKind::BadDescriptor | FaultKind::NoLocks | FaultKind::Unsupported
+            ) =>
+        {
+            // In two steps, because of fs.protected_regular in sticky directories.
+            match os.open(Node::Guard, Access::ReadWrite) {
+                Err(fault) if fault.kind == FaultKind::Missing => {
+                    os.open_or_create(Node::Guard, Access::ReadWrite)
+                }
+                opened => opened,
+            }
+        }
+        // Whether it is ours already is for `exclude` to find out.
+        _ => Ok(directory),
+    }
+}
+
 /// Finds out, with the other breakers shut out, whether the holder is gone.
 pub fn judge<F>(
     Excluded(file): Excluded<F>,
@@ -201,6 +233,10 @@ pub fn verdict(
             let claim = claim.unwrap_or(&unreadable);
             staleness::pidfile(claim, terms.observer, &evidence, stale_age_ms, live_factor)
         }
+        Rule::Lease { ttl_ms } => match strict(Policy::default()) {
+            proof @ Verdict::Stale(_) => proof,
+            _ => staleness::by_age(&evidence, ttl_ms),
+        },
         Rule::Age { stale_age_ms } => staleness::by_age(&evidence, stale_age_ms),
     }
 }

@@ -43,9 +43,9 @@ impl<O: Contents + Flock + Names + Processes> Calls for O {}
 #[must_use = "give it to `unlock`"]
 #[derive(Debug)]
 pub struct Locked<F> {
-    file: F,
+    pub(super) file: F,
     /// Whether the companion is our file's second name.
-    companion: bool,
+    pub(super) companion: bool,
 }
 
 /// Which names a lock has.
@@ -186,7 +186,8 @@ pub fn remove<O: Calls>(
     decide: Decide<'_>,
 ) -> Result<Stale, TryLockError<O::File>> {
     let file = open_lock(os)?;
-    let dead = judge(exclude(os, file)?, |file| read_verdict(os, terms, file, now_ms, decide))?;
+    let dead =
+        judge(exclude(os, file)?, |file| read_verdict(os, terms, file, now_ms, true, decide))?;
     let breakable = verify(dead, |file| breaking::names(os, file))?;
     if layout == Layout::WithCompanion {
         breakable.done(remove_companion(os, terms.decode))?;
@@ -273,12 +274,13 @@ fn contend<O: Calls>(
     let file = open_lock(os)?;
     // Our own file was written just now, by the clock that the lock's age is counted in.
     let now_ms = stat.modified_ms;
-    let dead = judge(exclude(os, file)?, |file| read_verdict(os, terms, file, now_ms, &if_stale))?;
+    let dead =
+        judge(exclude(os, file)?, |file| read_verdict(os, terms, file, now_ms, true, &if_stale))?;
     verify(dead, |file| breaking::names(os, file)).map(Some)
 }
 
 /// Opens the file that the lock's name means, for its flock.
-fn open_lock<O: Files>(os: &O) -> Result<O::File, TryLockError<O::File>> {
+pub(super) fn open_lock<O: Files>(os: &O) -> Result<O::File, TryLockError<O::File>> {
     match os.open(Node::Lock, Access::ReadWrite) {
         Ok(file) => Ok(file),
         Err(fault) if fault.kind == FaultKind::Missing => Err(TryLockError::Again),
@@ -291,17 +293,18 @@ fn open_lock<O: Files>(os: &O) -> Result<O::File, TryLockError<O::File>> {
 }
 
 /// Reads who holds the lock and judges him. `now_ms` is the time by the file system's clock.
-fn read_verdict<O: Contents + Processes>(
+pub(super) fn read_verdict<O: Contents + Processes>(
     os: &O,
     terms: &Terms<'_>,
     file: &O::File,
     now_ms: i64,
+    flock_obtained: bool,
     decide: Decide<'_>,
 ) -> Result<Verdict, TryLockError<O::File>> {
     let stat = regular(os, file)?;
     let age_ms = now_ms.saturating_sub(stat.modified_ms);
     let claim = read_claim(os, file, terms.decode)?;
-    Ok(decide(claim.as_ref(), verdict(os, terms, claim.as_ref(), age_ms, true)))
+    Ok(decide(claim.as_ref(), verdict(os, terms, claim.as_ref(), age_ms, flock_obtained)))
 }
 
 /// What is known of an open file, which must be a regular one: a FIFO or a device is no lock, and
@@ -372,7 +375,11 @@ fn is_companion<O: Contents>(
     Ok(Some(stat.len == 0 || read_claim(os, &file, decode)?.is_some()))
 }
 
-fn write_whole<O: Contents>(os: &O, file: &O::File, payload: &[u8]) -> Result<(), Fault> {
+pub(super) fn write_whole<O: Contents>(
+    os: &O,
+    file: &O::File,
+    payload: &[u8],
+) -> Result<(), Fault> {
     let written = os.pwrite(file, payload, 0)?;
     if written == payload.len() {
         return Ok(());
@@ -381,11 +388,11 @@ fn write_whole<O: Contents>(os: &O, file: &O::File, payload: &[u8]) -> Result<()
 }
 
 /// Removes the private name, if it is still there. Whatever fails here a sweep mends.
-fn discard(os: &impl Names) {
+pub(super) fn discard(os: &impl Names) {
     let _ = os.unlink(Node::Private);
 }
 
-fn unlink_if_there(os: &impl Names, node: Node) -> Result<bool, Fault> {
+pub(super) fn unlink_if_there(os: &impl Names, node: Node) -> Result<bool, Fault> {
     match os.unlink(node) {
         Ok(()) => Ok(true),
         Err(fault) if fault.kind == FaultKind::Missing => Ok(false),

@@ -17,9 +17,9 @@
 //! an old one.
 
 use crate::fault::{Fault, FaultKind};
-use crate::os::{Access, Flock, Names, Node, Processes, Symlinks};
+use crate::os::{Flock, Names, Node, Processes, Symlinks};
 use crate::scheme::breaking::{
-    Decide, Terms, TryLockError, exclude, if_stale, judge, verdict, verify,
+    Decide, Terms, TryLockError, exclude, if_stale, judge, open_guard, verdict, verify,
 };
 use crate::scheme::hardlink::Unlocked;
 use crate::staleness::{Claim, Stale, Verdict};
@@ -156,8 +156,7 @@ fn remove_target<O: Calls>(
     found: &Target,
     decide: Decide<'_>,
 ) -> Result<Stale, TryLockError<O::File>> {
-    // The directory's flock leaves nothing behind, and ends with this process.
-    let excluded = exclude(os, os.open(Node::Directory, Access::Read)?)?;
+    let excluded = exclude(os, open_guard(os)?)?;
     let dead = judge(excluded, |_| {
         let verdict = target_verdict(os, terms, found);
         Ok(decide(claim(terms, found).as_ref(), verdict))

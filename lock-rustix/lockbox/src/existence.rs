@@ -56,19 +56,25 @@ impl From<Fault> for Refused {
 }
 
 impl Asking {
-    /// Opens the lock's directory. Only pid files are judged by age: `stale_age_ms`, 0 for never.
+    /// Opens the lock's directory. Only pid files are judged by age, `stale_age_ms`, or are
+    /// leases for `lease_ms`; 0 for neither.
     pub(crate) fn new(
         kind: Kind,
         path: &CStr,
         file_mode: u32,
         stale_age_ms: u64,
+        lease_ms: u64,
     ) -> Result<Asking, Fault> {
         let spot = Spot::open(kind, path)?.with_mode(file_mode);
+        let local = is_local(&spot);
+        if lease_ms != 0 {
+            let (spot, rule) = (spot.with_lease(), Rule::Lease { ttl_ms: lease_ms });
+            return Ok(Asking { spot, me: myself(), rule, local });
+        }
         let rule = match kind {
             Kind::Pidfile => Rule::Pidfile { stale_age_ms, live_factor: LIVE_FACTOR },
             _ => Rule::Strict(Policy::default()),
         };
-        let local = is_local(&spot);
         Ok(Asking { spot, me: myself(), rule, local })
     }
 

@@ -12,11 +12,12 @@ use arrayvec::ArrayVec;
 use lock_core::fault::{Call, Fault, FaultKind};
 use lock_core::kind::Kind;
 use lock_core::os::Node;
-use lock_core::scheme::breaking::{Terms, TryLockError};
+use lock_core::scheme::breaking::{Excluded, Terms, TryLockError, exclude, open_guard};
 use lock_core::scheme::hardlink::{self, Layout, Unlocked};
-use lock_core::scheme::{mkdir, symlink};
+use lock_core::scheme::{lease, mkdir, symlink};
 use rustix::fd::{AsFd, BorrowedFd, OwnedFd};
-use rustix::fs::{RawMode, Timespec, Timestamps, UTIME_NOW, futimens};
+use rustix::fs::{FlockOperation, RawMode, Timespec, Timestamps, UTIME_NOW, flock, futimens};
+use rustix::io::Errno;
 
 use crate::place::{FileName, Nonce, Place, open_parent};
 use crate::process;
@@ -35,7 +36,9 @@ pub struct Spot {
     dir: OwnedFd,
     lock: FileName,
     companion: FileName,
+    guard: FileName,
     mode: RawMode,
+    lease: bool,
 }
 
 impl Spot {
@@ -50,13 +53,23 @@ impl Spot {
         let suffix = if kind == Kind::Nfs { NFS_SUFFIX } else { b"" };
         let lock = FileName::new(&[name.to_bytes(), suffix])?;
         let companion = FileName::new(&[name.to_bytes()])?;
-        Ok(Spot { kind, dir, lock, companion, mode: LOCK_FILE_MODE })
+        let guard = FileName::guard(lock.as_c_str());
+        Ok(Spot { kind, dir, lock, companion, guard, mode: LOCK_FILE_MODE, lease: false })
     }
 
     /// Makes new files with these permissions, less the umask.
     #[must_use]
     pub fn with_mode(self, mode: RawMode) -> Spot {
         Spot { mode, ..self }
+    }
+
+    /// Takes and gives back the lock as a lease, which a holder who no longer touches it loses to
+    /// others after a time, though he may still run: see [`lease`]. All who use the lock must do
+    /// so, and judge it by [`Rule::Lease`](lock_core::scheme::breaking::Rule::Lease). Only a
+    /// [`Kind::Pidfile`] can be one.
+    #[must_use]
+    pub fn with_lease(self) -> Spot {
+        Spot { lease: true, ..self }
     }
 
     /// Which kind of lock is here.
@@ -73,7 +86,8 @@ impl Spot {
     fn sys<'a>(&'a self, private: &'a FileName) -> Sys<'a> {
         let place = Place::in_directory(self.dir.as_fd(), self.lock.as_c_str())
             .with_private(private.as_c_str())
-            .with_companion(self.companion.as_c_str());
+            .with_companion(self.companion.as_c_str())
+            .with_guard(self.guard.as_c_str());
         Sys::new(place).with_mode(self.mode)
     }
 
@@ -107,6 +121,7 @@ type Target = ArrayVec<u8, { symlink::TARGET_MAX }>;
 #[allow(clippy::large_enum_variant)]
 enum Proof {
     File(hardlink::Locked<OwnedFd>),
+    Lease(hardlink::Locked<OwnedFd>),
     Link(symlink::Locked, Target),
     Directory(mkdir::Locked<OwnedFd>),
 }
@@ -118,7 +133,12 @@ pub fn try_lock(
     nonce: &Nonce,
 ) -> Result<Taken, TryLockError<OwnedFd>> {
     let private = FileName::private(spot.lock.as_c_str(), nonce);
-    let proof = attempt(&spot.sys(&private), spot.kind, terms)?;
+    let sys = spot.sys(&private);
+    let proof = match (spot.lease, spot.kind) {
+        (false, kind) => attempt(&sys, kind, terms),
+        (true, Kind::Pidfile) => lease::try_lock(&sys, terms).map(Proof::Lease),
+        (true, _) => Err(fault(Call::Open, FaultKind::Unsupported).into()),
+    }?;
     Ok(Taken { private, proof, pid: process::id() })
 }
 
@@ -156,7 +176,7 @@ impl Taken {
     /// The lock's own file or directory; a symbolic link has none.
     pub fn file(&self) -> Option<BorrowedFd<'_>> {
         match &self.proof {
-            Proof::File(locked) => Some(locked.file().as_fd()),
+            Proof::File(locked) | Proof::Lease(locked) => Some(locked.file().as_fd()),
             Proof::Directory(locked) => Some(locked.directory().as_fd()),
             Proof::Link(..) => None,
         }
@@ -173,6 +193,7 @@ impl Taken {
         let sys = spot.sys(&self.private);
         match &self.proof {
             Proof::File(locked) => hardlink::still_held(&sys, locked),
+            Proof::Lease(locked) => lease::still_held(&sys, locked),
             Proof::Directory(locked) => mkdir::still_held(&sys, locked),
             Proof::Link(_, target) => symlink::still_held(&sys, target),
         }
@@ -189,6 +210,7 @@ impl Taken {
         let sys = spot.sys(&self.private);
         match self.proof {
             Proof::File(locked) => hardlink::unlock(&sys, locked),
+            Proof::Lease(locked) => lease::unlock(&sys, wait_for_guard(&sys)?, locked),
             Proof::Directory(locked) => mkdir::unlock(&sys, locked),
             Proof::Link(locked, target) => symlink::unlock(&sys, locked, &target),
         }
@@ -197,6 +219,24 @@ impl Taken {
     /// Leaves the lock standing on behalf of the process that its payload names.
     pub fn leave(self) {
         drop(self.proof);
+    }
+}
+
+/// Shuts out the breakers of a lease. They have the guard for the time of a few calls only.
+fn wait_for_guard(sys: &Sys<'_>) -> Result<Excluded<OwnedFd>, Fault> {
+    let mut guard = open_guard(sys)?;
+    loop {
+        guard = match exclude(sys, guard) {
+            Ok(excluded) => return Ok(excluded),
+            Err(TryLockError::Held { queue: Some(guard), .. }) => guard,
+            Err(TryLockError::Fault(fault)) => return Err(fault),
+            Err(_) => open_guard(sys)?,
+        };
+        // A signal only means to look again.
+        match flock(&guard, FlockOperation::LockExclusive) {
+            Ok(()) | Err(Errno::INTR) => {}
+            Err(errno) => return Err(crate::fault::fault(Call::Flock, Node::Guard, errno)),
+        }
     }
 }
 

@@ -5,7 +5,7 @@ use lock_core::fault::{Call, Fault, FaultKind};
 use lock_core::kind::Kind;
 use lock_core::os::{Access, Contents, Dirs, Files, Node};
 use lock_core::scheme::breaking::{Decide, Terms, TryLockError};
-use lock_core::scheme::{hardlink, mkdir, symlink};
+use lock_core::scheme::{hardlink, lease, mkdir, symlink};
 use lock_core::staleness::{Alive, Claim, Stale, Verdict};
 use rustix::fd::{AsFd, OwnedFd};
 use rustix::fs::{Mode, OFlags, RawDir, openat};
@@ -28,6 +28,7 @@ pub fn remove(
     let private = FileName::private(spot.lock.as_c_str(), nonce);
     let sys = spot.sys(&private);
     match spot.kind {
+        _ if spot.lease => lease::remove(&sys, terms, now_ms, decide),
         Kind::Nfs | Kind::Pidfile => hardlink::remove(&sys, terms, spot.layout(), now_ms, decide),
         Kind::Symlink => symlink::remove(&sys, terms, decide),
         Kind::Mkdir => mkdir::remove(&sys, terms, decide),

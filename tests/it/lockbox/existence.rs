@@ -273,3 +273,33 @@ fn explain_names_convention_and_holder() {
     assert_eq!(run(&["explain", &scratch.path("nothing")]).0, Some(66));
     assert_eq!(run(&["explain", "/dev/null"]).0, Some(66));
 }
+
+/// A lease falls to others though its holder runs, and he hears of it.
+#[test]
+fn a_lease_that_is_not_refreshed_is_lost() {
+    let scratch = Scratch::new("lease");
+    let path = scratch.path("lock");
+    // Its own refresh would come after 500 s.
+    let (mut child, _) =
+        start(&["-k", "pidfile", "--lease", "1000", &path], "echo; read line || :");
+    let attempt = ["run", "-n", "-k", "pidfile", "--lease", "1000", &path, "true"];
+    assert_eq!(run(&attempt).0, Some(75));
+    let past = SystemTime::now() - Duration::from_secs(2000);
+    fs::File::open(&path).unwrap().set_modified(past).unwrap();
+    assert_eq!(run(&["status", "-k", "pidfile", "--lease", "1000", &path]).0, Some(1));
+    assert_eq!(run(&attempt).0, Some(0));
+    drop(child.stdin.take());
+    assert!(child.wait().unwrap().success());
+
+    let (mut child, _) = start(
+        &["-k", "pidfile", "--lease", "1000", "--refresh", "0.01", &path],
+        "echo; read line || :",
+    );
+    fs::File::open(&path).unwrap().set_modified(past).unwrap();
+    while fs::metadata(&path).unwrap().modified().unwrap() == past {
+        std::thread::yield_now();
+    }
+    assert_eq!(run(&attempt).0, Some(75), "refreshed");
+    drop(child.stdin.take());
+    assert!(child.wait().unwrap().success());
+}

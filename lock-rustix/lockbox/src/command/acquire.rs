@@ -1,13 +1,12 @@
 //! `lockbox acquire`: takes a lock that stays when this process ends, for another process.
 
 use super::report::{failed, refused};
-use super::settings::{AGE, PID, Settings};
-use crate::existence::Asking;
+use super::settings::{AGE, LEASE, PID, Settings};
 use crate::holder::Waiting;
 use crate::stack::Stack;
 use crate::sys;
 
-const ALLOWED: &[u8] = &[b'k', b'n', b'w', b'm', b'p', b'E', b'v', AGE, PID];
+const ALLOWED: &[u8] = &[b'k', b'n', b'w', b'm', b'p', b'E', b'v', AGE, LEASE, PID];
 
 pub(super) fn main(stack: &Stack, at: usize) -> u8 {
     take(stack, at).err().unwrap_or(0)
@@ -16,8 +15,7 @@ pub(super) fn main(stack: &Stack, at: usize) -> u8 {
 fn take(stack: &Stack, at: usize) -> Result<(), u8> {
     let (settings, path, _) = Settings::read(stack, at, ALLOWED, false)?;
     settings.demand_existence()?;
-    let asking = Asking::new(settings.kind, path, settings.file_mode(), settings.stale_age_ms)
-        .map_err(|fault| failed(path, fault))?;
+    let asking = settings.asking(path).map_err(|fault| failed(path, fault))?;
     let holder = settings.holder(&asking.me)?;
     let waiting = (settings.verbose || sys::is_terminal(sys::stderr())).then(|| Waiting::new(path));
     let message = settings.message.unwrap_or_default();

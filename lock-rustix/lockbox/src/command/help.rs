@@ -26,7 +26,8 @@ Hold the lock PATH while CMD runs; release it when CMD ends, however it ends.
   -v                tell who is waited for, though stderr is no terminal
   --inherit         let CMD have the lock's descriptor, and so the lock
   --stale-age SECS  take a lock so old for abandoned; pidfile
-  --refresh SECS    touch the lock so often; half the stale age if not given
+  --lease SECS      hold it so long after each refresh and no longer; pidfile
+  --refresh SECS    touch the lock so often; half of either if not given
   --no-token        do not number the acquisition
 
 CMD finds LOCKBOX_PATH and LOCKBOX_KIND in its environment, and for nfs, symlink,
@@ -41,7 +42,8 @@ usage: lockbox acquire -k KIND [OPTION]... PATH
 Take a lock that stays when lockbox ends: nfs, symlink, mkdir or pidfile.
 
   --pid PID         for this process; the one that started lockbox if not given
-  -n, -w SECS, -m TEXT, -p MODE, -E N, -v, --stale-age SECS   as for run
+  -n, -w SECS, -m TEXT, -p MODE, -E N, -v, --stale-age SECS, --lease SECS
+                    as for run
 ";
 
 const RELEASE: &str = "\
@@ -59,7 +61,8 @@ Exit status: 0 done, 1 there was no lock, 75 the lock is another's.
 ";
 
 const BREAK: &str = "\
-usage: lockbox break -k KIND [--stale-age SECS] [--force] PATH
+usage: lockbox break -k KIND [--stale-age SECS] [--lease SECS]
+       [--force] PATH
 Remove a stale lock, and tell whose it was; with --force any.
 
 Exit status: 0 done, 1 there was no lock, 75 it is not stale.

@@ -10,7 +10,7 @@ use lock_rustix::rustix::fd::OwnedFd;
 use lock_rustix::signature::decode;
 
 use super::report::{about, failed, owner};
-use super::settings::{AGE, FORCE, PID, Settings};
+use super::settings::{AGE, FORCE, LEASE, PID, Settings};
 use crate::existence::{Asking, RESTARTS_MAX};
 use crate::holder::describe;
 use crate::out::Out;
@@ -21,7 +21,7 @@ use crate::status as exit;
 const NOTHING: u8 = 1;
 
 pub(super) fn release(stack: &Stack, at: usize) -> u8 {
-    run(stack, at, &[b'k', PID], |settings, asking, path| {
+    run(stack, at, &[b'k', LEASE, PID], |settings, asking, path| {
         let holder = settings.released_holder(&asking.me)?;
         match settle(asking, |asking| asking.release_for(&holder)) {
             Some(outcome) => outcome.map_err(|error| removal_failed(asking, path, &error)),
@@ -31,7 +31,7 @@ pub(super) fn release(stack: &Stack, at: usize) -> u8 {
 }
 
 pub(super) fn touch(stack: &Stack, at: usize) -> u8 {
-    run(stack, at, &[b'k', PID], |settings, asking, path| {
+    run(stack, at, &[b'k', LEASE, PID], |settings, asking, path| {
         let holder = settings.holder(&asking.me)?;
         match touch_for(&asking.spot, decode(settings.kind), &holder) {
             Ok(true) => Ok(()),
@@ -45,7 +45,7 @@ pub(super) fn touch(stack: &Stack, at: usize) -> u8 {
 }
 
 pub(super) fn break_(stack: &Stack, at: usize) -> u8 {
-    run(stack, at, &[b'k', AGE, FORCE], |settings, asking, path| {
+    run(stack, at, &[b'k', AGE, FORCE, LEASE], |settings, asking, path| {
         let Ok(Some(found)) = asking.look() else {
             return Err(asking.look().map_or_else(|fault| failed(path, fault), |_| nothing(path)));
         };
@@ -79,9 +79,7 @@ fn run(
     let work = || {
         let (settings, path, _) = Settings::read(stack, at, allowed, false)?;
         settings.demand_existence()?;
-        let mode = settings.file_mode();
-        let asking = Asking::new(settings.kind, path, mode, settings.stale_age_ms)
-            .map_err(|fault| failed(path, fault))?;
+        let asking = settings.asking(path).map_err(|fault| failed(path, fault))?;
         work(&settings, &asking, path)
     };
     work().err().unwrap_or(0)

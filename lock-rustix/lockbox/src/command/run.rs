@@ -14,9 +14,8 @@ use lock_rustix::rustix::io::{FdFlags, fcntl_setfd};
 use lock_rustix::sys::Sys;
 
 use super::report::{failed, held, refused, without_token};
-use super::settings::{AGE, INHERIT, NO_TOKEN, REFRESH, Settings};
+use super::settings::{AGE, INHERIT, LEASE, NO_TOKEN, REFRESH, Settings};
 use super::wrong_usage;
-use crate::existence::Asking;
 use crate::hold::{Guard, hold_while};
 use crate::holder::Waiting;
 use crate::number::Decimal;
@@ -25,7 +24,7 @@ use crate::sys;
 use crate::waiting::{Refused, take};
 
 const ALLOWED: &[u8] =
-    &[b'k', b's', b'n', b'w', b'm', b'p', b'E', b'v', AGE, INHERIT, NO_TOKEN, REFRESH];
+    &[b'k', b's', b'n', b'w', b'm', b'p', b'E', b'v', AGE, INHERIT, LEASE, NO_TOKEN, REFRESH];
 
 pub(super) fn main(stack: &mut Stack, at: usize) -> u8 {
     let (settings, path, at) = match Settings::read(stack, at, ALLOWED, true) {
@@ -85,12 +84,11 @@ fn take_existence(
     path: &'static CStr,
     environment: &mut Environment,
 ) -> Result<Guard, u8> {
-    let asking = Asking::new(settings.kind, path, settings.file_mode(), settings.stale_age_ms)
-        .map_err(|fault| failed(path, fault))?;
+    let asking = settings.asking(path).map_err(|fault| failed(path, fault))?;
     let message = settings.message.unwrap_or_default();
     let waiting = waiting(settings, path);
     let taken = asking
-        .take(&asking.me, message, true, settings.patience, waiting)
+        .take(&asking.me, message, settings.lease_ms == 0, settings.patience, waiting)
         .map_err(|why| refused(path, &asking, &why, settings.patience, settings.conflict))?;
     if settings.token {
         match next_token(&asking.spot, asking.spot.name()) {
@@ -103,7 +101,7 @@ fn take_existence(
             }
         }
     }
-    let stale_age_ms = settings.stale_age_ms;
+    let stale_age_ms = settings.stale_age_ms.max(settings.lease_ms);
     // As Pidfile.jl does.
     let every_ms = settings.refresh_ms.unwrap_or(stale_age_ms / 2);
     let refresh = Refresh::new(monotonic_ns() / 1_000_000, every_ms, stale_age_ms);

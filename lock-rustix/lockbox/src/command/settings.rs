@@ -2,6 +2,7 @@
 
 use core::ffi::CStr;
 
+use lock_core::fault::Fault;
 use lock_core::kind::Kind;
 use lock_core::os::Mode;
 use lock_core::owner::Pid;
@@ -10,6 +11,7 @@ use lock_rustix::process;
 use lock_rustix::sys::LOCK_FILE_MODE;
 
 use super::{wrong_option, wrong_usage};
+use crate::existence::Asking;
 use crate::number::{decimal, exit_status, mode, seconds_ns};
 use crate::options::{Item, Known, Options};
 use crate::stack::Stack;
@@ -20,16 +22,17 @@ use crate::waiting::Patience;
 pub(super) const AGE: u8 = 1;
 pub(super) const FORCE: u8 = 2;
 pub(super) const INHERIT: u8 = 3;
-pub(super) const NO_TOKEN: u8 = 4;
-pub(super) const PID: u8 = 5;
-pub(super) const REFRESH: u8 = 6;
+pub(super) const LEASE: u8 = 4;
+pub(super) const NO_TOKEN: u8 = 5;
+pub(super) const PID: u8 = 6;
+pub(super) const REFRESH: u8 = 7;
 
 const fn known(key: u8, long: &'static str, takes_argument: bool) -> Known {
     let short = if key < b' ' { 0 } else { key };
     Known { key, short, long, takes_argument }
 }
 
-const KNOWN: [Known; 15] = [
+const KNOWN: [Known; 16] = [
     known(b'k', "kind", true),
     known(b's', "shared", false),
     known(b'n', "nonblock", false),
@@ -42,6 +45,7 @@ const KNOWN: [Known; 15] = [
     known(AGE, "stale-age", true),
     known(FORCE, "force", false),
     known(INHERIT, "inherit", false),
+    known(LEASE, "lease", true),
     known(NO_TOKEN, "no-token", false),
     known(PID, "pid", true),
     known(REFRESH, "refresh", true),
@@ -59,6 +63,7 @@ pub(super) struct Settings {
     pub(super) verbose: bool,
     pub(super) json: bool,
     pub(super) stale_age_ms: u64,
+    pub(super) lease_ms: u64,
     pub(super) force: bool,
     pub(super) inherit: bool,
     pub(super) token: bool,
@@ -85,6 +90,7 @@ impl Settings {
             verbose: false,
             json: false,
             stale_age_ms: 0,
+            lease_ms: 0,
             force: false,
             inherit: false,
             token: true,
@@ -132,6 +138,12 @@ impl Settings {
                 let age_ms = seconds_ns(argument).map(|ns| ns / 1_000_000);
                 return age_ms.map(|age_ms| self.stale_age_ms = age_ms).is_some();
             }
+            LEASE => {
+                let ttl_ms = seconds_ns(argument).map(|ns| ns / 1_000_000);
+                return ttl_ms
+                    .map(|ttl_ms| self.lease_ms = ttl_ms)
+                    .is_some_and(|()| self.lease_ms > 0);
+            }
             REFRESH => {
                 self.refresh_ms = seconds_ns(argument).map(|ns| ns / 1_000_000);
                 return self.refresh_ms.is_some();
@@ -155,19 +167,26 @@ impl Settings {
     /// Whether the options suit the kind.
     fn check(&self) -> Result<(), u8> {
         let kind = self.kind;
-        let aged = self.stale_age_ms != 0 || self.refresh_ms.is_some();
+        let aged = self.stale_age_ms != 0 || self.lease_ms != 0 || self.refresh_ms.is_some();
         let wrong: &[u8] = if self.mode == Mode::Shared && !kind.can_be_shared() {
             b"cannot be shared"
         } else if self.message.is_some() && !matches!(kind, Kind::File | Kind::Nfs) {
             b"has no message"
         } else if aged && kind != Kind::Pidfile {
-            b"is not judged by age, so --stale-age and --refresh mean nothing"
+            b"is not judged by age, so --stale-age, --lease and --refresh mean nothing"
+        } else if self.lease_ms != 0 && self.stale_age_ms != 0 {
+            b"is judged by --lease or by --stale-age, not by both"
         } else if self.inherit && kind == Kind::Symlink {
             b"has no descriptor to inherit"
         } else {
             return Ok(());
         };
         Err(wrong_usage(&[b"kind '", kind.name().as_bytes(), b"' ", wrong]))
+    }
+
+    /// The existence lock at this path, and how others are judged there.
+    pub(super) fn asking(&self, path: &CStr) -> Result<Asking, Fault> {
+        Asking::new(self.kind, path, self.file_mode(), self.stale_age_ms, self.lease_ms)
     }
 
     /// The mode of a new lock file, before the umask.

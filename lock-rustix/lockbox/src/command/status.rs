@@ -15,8 +15,7 @@ use lock_rustix::rustix::fs::{AtFlags, CWD, statat};
 use lock_rustix::sys::Sys;
 
 use super::report::{self, failed};
-use super::settings::{AGE, Settings};
-use crate::existence::Asking;
+use super::settings::{AGE, LEASE, Settings};
 use crate::holder::describe;
 use crate::json;
 use crate::out::Out;
@@ -39,7 +38,7 @@ struct State {
 }
 
 pub(super) fn main(stack: &Stack, at: usize) -> u8 {
-    let (settings, path) = match Settings::read(stack, at, &[b'k', b'j', AGE], false) {
+    let (settings, path) = match Settings::read(stack, at, &[b'k', b'j', AGE, LEASE], false) {
         Ok((settings, path, _)) => (settings, path),
         Err(status) => return status,
     };
@@ -70,8 +69,7 @@ fn find(settings: &Settings, path: &CStr) -> Result<State, Fault> {
             _ => free,
         });
     }
-    let mode = settings.file_mode();
-    let asking = match Asking::new(settings.kind, path, mode, settings.stale_age_ms) {
+    let asking = match settings.asking(path) {
         Ok(asking) => asking,
         Err(fault) if fault.kind == FaultKind::Missing => return Ok(free),
         Err(fault) => return Err(fault),

@@ -14,8 +14,8 @@ use lock_rustix::place::Place;
 use lock_rustix::sys::Sys;
 
 use super::report::failed;
-use super::settings::{AGE, Settings};
-use crate::existence::{Asking, PAUSE_NS};
+use super::settings::{AGE, LEASE, Settings};
+use crate::existence::PAUSE_NS;
 use crate::stack::Stack;
 use crate::sys;
 
@@ -24,7 +24,7 @@ pub(super) fn main(stack: &Stack, at: usize) -> u8 {
 }
 
 fn wait(stack: &Stack, at: usize) -> Result<(), u8> {
-    let (settings, path, _) = Settings::read(stack, at, &[b'k', b'w', b'E', AGE], false)?;
+    let (settings, path, _) = Settings::read(stack, at, &[b'k', b'w', b'E', AGE, LEASE], false)?;
     let deadline_ns = settings.patience.deadline_ns();
     let (mut pause_ns, longest_ns) = PAUSE_NS;
     while is_held(&settings, path).map_err(|fault| failed(path, fault))? {
@@ -44,7 +44,7 @@ fn is_held(settings: &Settings, path: &CStr) -> Result<bool, Fault> {
         let standing = look(&Sys::new(Place::path(path)), settings.kind)?;
         return Ok(matches!(standing, Standing::Held(_)));
     }
-    let asking = Asking::new(settings.kind, path, settings.file_mode(), settings.stale_age_ms)?;
+    let asking = settings.asking(path)?;
     let found = asking.look()?;
     Ok(found.is_some_and(|found| !matches!(found.verdict, Verdict::Stale(_))))
 }

@@ -1,0 +1,126 @@
+//! A lock that is held for a time: a file that its holder touches, and that falls to others when he
+//! has not touched it for too long, though he may still run.
+//!
+//! Nothing can keep a holder that is stopped from going on as if he held the lock. So this promises
+//! less than the other schemes: of all holders, at most one has not been dispossessed, and each can
+//! find out by [`still_held`] that he has. What the lock protects must refuse the fencing numbers
+//! of the others. Breakers and releasers lock the guard, and look again under it: else a releaser
+//! would remove the lock of him who broke his.
+//!
+//! ```text
+//!  private file: create ─► write ─► give it the lock's name ──► Locked
+//!                                     │ exists
+//!  take the name over ◄─ verify ◄─ judge again ◄─ guard ◄─ expired ◄─ read and judge
+//!                                     │ fresh: Held     │ taken: Held    │ fresh: Held
+//! ```
+
+use super::breaking::{
+    self, Decide, Excluded, Terms, TryLockError, exclude, if_stale, judge, open_guard, verify,
+};
+use super::hardlink::{Locked, Unlocked, discard, open_lock, read_verdict, unlink_if_there};
+use super::hardlink::{still_held as named, write_whole};
+use crate::fault::{Fault, FaultKind};
+use crate::os::{Contents, CreateNew, Files, Flock, Links, Names, Node, Processes};
+use crate::staleness::{Stale, Verdict};
+
+/// What taking the lock calls.
+pub trait Calls: Contents + CreateNew + Flock + Links + Names + Processes {}
+impl<O: Contents + CreateNew + Flock + Links + Names + Processes> Calls for O {}
+
+/// Takes the lock; one that has expired by `terms.rule` from its holder.
+pub fn try_lock<O: Calls>(
+    os: &O,
+    terms: &Terms<'_>,
+) -> Result<Locked<O::File>, TryLockError<O::File>> {
+    let file = match os.create_new(Node::Private) {
+        Ok(file) => file,
+        // A leftover of a process that had our nonce: impossible but for a broken random source.
+        Err(fault) if fault.kind == FaultKind::Exists => return Err(TryLockError::Again),
+        Err(fault) => return Err(fault.into()),
+    };
+    write_whole(os, &file, terms.payload)
+        .map_err(TryLockError::from)
+        .and_then(|()| name(os, terms, &file))
+        .inspect_err(|_| discard(os))?;
+    Ok(Locked { file, companion: false })
+}
+
+/// Whether the lock is still ours. Never becomes true again once false.
+pub fn still_held<O: Files>(os: &O, locked: &Locked<O::File>) -> Result<bool, Fault> {
+    named(os, locked)
+}
+
+/// Gives the lock back, if it is still ours, with breakers and releasers shut out by the guard.
+pub fn unlock<O: Files + Names>(
+    os: &O,
+    guard: Excluded<O::File>,
+    locked: Locked<O::File>,
+) -> Result<Unlocked, Fault> {
+    let removed = still_held(os, &locked)? && unlink_if_there(os, Node::Lock)?;
+    drop((locked, guard));
+    Ok(if removed { Unlocked::Released } else { Unlocked::WasBroken })
+}
+
+/// Removes a lock that `decide` calls stale, without taking it; tells why. `now_ms` is the time by
+/// the file system's clock.
+pub fn remove<O: Contents + Flock + Names + Processes>(
+    os: &O,
+    terms: &Terms<'_>,
+    now_ms: i64,
+    decide: Decide<'_>,
+) -> Result<Stale, TryLockError<O::File>> {
+    let found = open_lock(os)?;
+    let excluded = exclude(os, open_guard(os)?)?;
+    let dead = judge(excluded, |_| read_verdict(os, terms, &found, now_ms, false, decide))?;
+    let breakable = verify(dead, |_| breaking::names(os, &found))?;
+    breakable.done(unlink_if_there(os, Node::Lock))?;
+    Ok(breakable.why())
+}
+
+/// Gives our file the lock's name.
+fn name<O: Calls>(os: &O, terms: &Terms<'_>, mine: &O::File) -> Result<(), TryLockError<O::File>> {
+    let fault = match os.rename_noreplace(Node::Private, Node::Lock) {
+        // NFS and old kernels cannot rename like that. A second name does it too.
+        Err(fault) if fault.kind == FaultKind::Unsupported => {
+            match os.link(Node::Private, Node::Lock) {
+                Ok(()) => {
+                    discard(os);
+                    return Ok(());
+                }
+                Err(fault) => fault,
+            }
+        }
+        Err(fault) => fault,
+        Ok(()) => return Ok(()),
+    };
+    if !matches!(fault.kind, FaultKind::Exists | FaultKind::Missing) {
+        return Err(fault.into());
+    }
+    let stat = os.fstat(mine)?;
+    match os.stat(Node::Lock) {
+        // The server did what it then denied having done.
+        Ok(named) if named.inode == stat.inode => {
+            discard(os);
+            return Ok(());
+        }
+        Ok(_) => {}
+        Err(fault) if fault.kind == FaultKind::Missing => return Err(TryLockError::Again),
+        Err(fault) => return Err(fault.into()),
+    }
+    // Our own file was written just now, by the clock that the lock's age is counted in.
+    replace(os, terms, stat.modified_ms)
+}
+
+/// Puts our file in the place of a lock that has expired.
+fn replace<O: Calls>(os: &O, terms: &Terms<'_>, now_ms: i64) -> Result<(), TryLockError<O::File>> {
+    let found = open_lock(os)?;
+    // Only for the sake of those who wait: they need not disturb each other.
+    match read_verdict(os, terms, &found, now_ms, false, &if_stale)? {
+        Verdict::Stale(_) => {}
+        verdict => return Err(TryLockError::Held { queue: None, verdict: Some(verdict) }),
+    }
+    let excluded = exclude(os, open_guard(os)?)?;
+    let dead = judge(excluded, |_| read_verdict(os, terms, &found, now_ms, false, &if_stale))?;
+    let breakable = verify(dead, |_| breaking::names(os, &found))?;
+    breakable.done(os.rename(Node::Private, Node::Lock))
+}
