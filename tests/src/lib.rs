@@ -1,15 +1,17 @@
 //! The workspace's test library: what several suites share.
 
 pub mod fuzz;
+#[cfg(target_arch = "x86_64")]
+pub mod inject;
 pub mod lockbox;
 pub mod model;
 pub mod originals;
 pub mod random;
 pub mod source;
+#[cfg(target_arch = "x86_64")]
+pub mod syscalls;
 
 /// Compiles what the README shows.
 #[cfg(doctest)]
 #[doc = include_str!("../../README.md")]
 struct Readme;
-#[cfg(target_arch = "x86_64")]
-pub mod syscalls;

@@ -144,10 +144,8 @@ pub fn open_guard<O: Flock>(os: &O) -> Result<O::File, Fault> {
     let directory = os.open(Node::Directory, Access::Read)?;
     match os.flock(&directory, Mode::Exclusive) {
         Err(fault)
-            if matches!(
-                fault.kind,
-                FaultKind::BadDescriptor | FaultKind::NoLocks | FaultKind::Unsupported
-            ) =>
+            // Not what may pass, as a lack of memory for locks: the next would choose otherwise.
+            if matches!(fault.kind, FaultKind::BadDescriptor | FaultKind::Unsupported) =>
         {
             // In two steps, because of fs.protected_regular in sticky directories.
             match os.open(Node::Guard, Access::ReadWrite) {

@@ -93,9 +93,15 @@ pub fn unlock<O: Dirs + Links>(os: &O, locked: Locked<O::File>) -> Result<Unlock
     match os.rename_noreplace(Node::Lock, Node::Private) {
         Ok(()) => {}
         Err(fault) if fault.kind == FaultKind::Missing => return Ok(Unlocked::WasBroken),
-        // What we took over could not be dismantled. It goes back to the name, stale as it was.
+        // What we took over could not be dismantled then. If it still cannot, our directory keeps
+        // the name: closed and signed by us, it is stale from now on.
         Err(fault) if fault.kind == FaultKind::Exists => {
-            os.rename_exchange(Node::Lock, Node::Private)?;
+            match os.open_directory(Node::Private) {
+                Ok(dead) => dismantle(os, &dead)?,
+                Err(fault) if fault.kind == FaultKind::Missing => {}
+                Err(fault) => return Err(fault),
+            }
+            os.rename_noreplace(Node::Lock, Node::Private)?;
         }
         Err(fault) => return Err(fault),
     }
@@ -189,7 +195,10 @@ fn replace<O: Calls>(
         return Ok(());
     }
     let breakable = find_breakable(os, terms, found, &if_stale)?;
-    breakable.done(os.rename_exchange(Node::Private, Node::Lock))?;
+    let exchanged = os.rename_exchange(Node::Private, Node::Lock);
+    if exchanged.is_err() && !breaking::names(os, mine)? {
+        breakable.done(exchanged)?;
+    }
     // The lock is ours. What is left of the dead one's is under the private name now.
     let _ = dismantle(os, breakable.file());
     Ok(())
@@ -220,10 +229,14 @@ fn dismantle<O: Dirs>(os: &O, directory: &O::File) -> Result<(), Fault> {
     }
 }
 
-/// [`dismantle`]; what cannot be, because something else is inside, gets the lock's name back.
+/// [`dismantle`]; what cannot be, because its owner or something else is inside, gets the lock's
+/// name back. Without an owner nobody could ever break it: so it does not when only the empty
+/// directory cannot be removed, which a sweep mends.
 fn dismantle_or_put_back<O: Dirs + Links>(os: &O, directory: &O::File) -> Result<(), Fault> {
-    dismantle(os, directory).inspect_err(|_| {
-        let _ = os.rename_noreplace(Node::Private, Node::Lock);
+    dismantle(os, directory).inspect_err(|fault| {
+        if fault.node == Node::Owner || fault.kind == FaultKind::NotEmpty {
+            let _ = os.rename_noreplace(Node::Private, Node::Lock);
+        }
     })
 }
 

@@ -105,7 +105,13 @@ impl Asking {
             let payload = signer.payload(self.spot.kind())?;
             let refused =
                 match existence::try_lock(&self.spot, &self.terms(payload.as_bytes()), &nonce) {
-                    Ok(taken) => return Ok(taken),
+                    Ok(taken) => {
+                        // Where others were in the way, some may have been killed there.
+                        if restarts > 0 {
+                            let _ = existence::sweep(&self.spot);
+                        }
+                        return Ok(taken);
+                    }
                     Err(refused) => refused,
                 };
             let Some((queue, verdict)) = held(refused)? else {
@@ -145,6 +151,11 @@ impl Asking {
         let nonce = fresh();
         let if_stale = &lock_core::scheme::breaking::if_stale;
         existence::remove(&self.spot, &self.terms(&[]), &nonce, now_ms(), if_stale)
+    }
+
+    /// Removes what killed processes left beside the lock; tells how many.
+    pub(crate) fn sweep(&self) -> Result<u32, Fault> {
+        existence::sweep(&self.spot)
     }
 
     /// Removes the lock whoever holds it; tells whether there was one.

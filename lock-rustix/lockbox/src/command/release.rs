@@ -46,6 +46,12 @@ pub(super) fn touch(stack: &Stack, at: usize) -> u8 {
 
 pub(super) fn break_(stack: &Stack, at: usize) -> u8 {
     run(stack, at, &[b'k', AGE, FORCE, LEASE], |settings, asking, path| {
+        // Whether or not the lock itself is stale.
+        if let Ok(swept @ 1..) = asking.sweep() {
+            let mut out = Out::stdout();
+            out.foreign(path.to_bytes()).text(": removed leftovers of killed processes: ");
+            out.number(u64::from(swept)).text("\n");
+        }
         let Ok(Some(found)) = asking.look() else {
             return Err(asking.look().map_or_else(|fault| failed(path, fault), |_| nothing(path)));
         };
