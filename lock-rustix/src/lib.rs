@@ -13,6 +13,7 @@
 //! | [`existence`] | existence locks by kind: one try, the guard, removal, sweeping |
 //! | [`look`] | who holds a lock, without touching it |
 //! | [`lock_table`] | `/proc/locks`: looking without touching |
+//! | [`holders`] | who really holds kernel locks: `/proc/*/fdinfo` |
 //! | [`process`] | facts about processes: state, start time, command, host |
 //! | [`identity`] | who this process is, and whether a file system is local |
 //! | [`signature`] | what stands in an existence lock, by kind |
@@ -38,6 +39,7 @@ pub mod fcntl;
 pub mod fencing;
 pub mod guard;
 mod held;
+pub mod holders;
 pub mod identity;
 pub mod local;
 pub mod lock_table;

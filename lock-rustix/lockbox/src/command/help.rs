@@ -82,6 +82,12 @@ Return as soon as the lock PATH is free, without taking it.
 Exit status: 0 free, 75 the wait ran out.
 ";
 
+const LIST: &str = "\
+usage: lockbox list [-j]
+Tell which kernel locks are held on this machine, as far as can be seen: by the
+processes whose descriptors carry them, on which files, and who waits. -j: as JSON.
+";
+
 const EXPLAIN: &str = "\
 usage: lockbox explain [-j] FILE
 Tell which convention wrote this lock file, what it says, and what follows.
@@ -101,6 +107,7 @@ usage: lockbox COMMAND ...
   break    remove a stale lock
   status   tell whether a lock is held, and by whom
   wait     wait until a lock is free
+  list     tell which kernel locks are held, and who waits
   explain  tell what a lock file says
   flock    be flock(1); also under the name flock
   help     tell what a command takes
@@ -116,6 +123,7 @@ pub(super) fn main(stack: &Stack, at: usize) -> u8 {
         Some(b"touch") => TOUCH,
         Some(b"break") => BREAK,
         Some(b"status") => STATUS,
+        Some(b"list") => LIST,
         Some(b"explain") => EXPLAIN,
         Some(b"wait") => WAIT,
         Some(b"flock") => FLOCK,

@@ -3,6 +3,7 @@
 mod acquire;
 mod explain;
 mod help;
+mod list;
 mod release;
 mod report;
 mod run;
@@ -27,6 +28,7 @@ pub(crate) fn main(stack: &mut Stack) -> u8 {
         b"acquire" => acquire::main(stack, 2),
         b"break" => release::break_(stack, 2),
         b"explain" => explain::main(stack, 2),
+        b"list" => list::main(stack, 2),
         b"release" => release::release(stack, 2),
         b"run" => run::main(stack, 2),
         b"status" => status::main(stack, 2),

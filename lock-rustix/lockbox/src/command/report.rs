@@ -90,7 +90,8 @@ pub(super) fn owner(found: &Found) -> Owner {
     found.claim.as_ref().map(|claim| claim.owner.clone()).unwrap_or_default()
 }
 
-fn fault_text(out: &mut Out, fault: Fault) {
+/// Adds which call failed, on what, and why.
+pub(super) fn fault_text(out: &mut Out, fault: Fault) {
     out.text(fault.call.name()).text(" of ").text(fault.node.name()).text(": ");
     out.text(fault.kind.reason());
     if fault.errno != 0 {

@@ -72,6 +72,19 @@ pub(super) struct Settings {
 }
 
 impl Settings {
+    /// Reads the options of a command without operands.
+    pub(super) fn read_without_path(
+        stack: &Stack,
+        at: usize,
+        allowed: &[u8],
+    ) -> Result<Settings, u8> {
+        let (settings, at) = Settings::read_options(stack, at, allowed)?;
+        match stack.args().get(at) {
+            Some(extra) => Err(extra_argument(extra)),
+            None => Ok(settings),
+        }
+    }
+
     /// Reads those options that are in `allowed`, by their keys, and the one path after them, which
     /// must be the last argument unless `more` says otherwise; answers also where it stands.
     pub(super) fn read(
@@ -80,6 +93,16 @@ impl Settings {
         allowed: &[u8],
         more: bool,
     ) -> Result<(Settings, &'static CStr, usize), u8> {
+        let (settings, at) = Settings::read_options(stack, at, allowed)?;
+        let args = stack.args();
+        let Some(path) = args.get(at) else { return Err(wrong_usage(&[b"PATH is missing"])) };
+        match args.get(at + 1).filter(|_| !more) {
+            Some(extra) => Err(extra_argument(extra)),
+            None => Ok((settings, path, at)),
+        }
+    }
+
+    fn read_options(stack: &Stack, at: usize, allowed: &[u8]) -> Result<(Settings, usize), u8> {
         let mut settings = Settings {
             kind: Kind::File,
             mode: Mode::Exclusive,
@@ -97,8 +120,7 @@ impl Settings {
             pid: None,
             refresh_ms: None,
         };
-        let args = stack.args();
-        let mut options = Options::new(args, at);
+        let mut options = Options::new(stack.args(), at);
         let at = loop {
             match options.next(&KNOWN) {
                 Item::Operands(at) => break at,
@@ -117,11 +139,7 @@ impl Settings {
             }
         };
         settings.check()?;
-        let Some(path) = args.get(at) else { return Err(wrong_usage(&[b"PATH is missing"])) };
-        match args.get(at + 1).filter(|_| !more) {
-            Some(extra) => Err(wrong_usage(&[b"extra argument '", extra.to_bytes(), b"'"])),
-            None => Ok((settings, path, at)),
-        }
+        Ok((settings, at))
     }
 
     fn set(&mut self, key: u8, argument: &'static [u8]) -> bool {
@@ -220,4 +238,8 @@ impl Settings {
         let why = b"' ends with its process; name one of nfs, symlink, mkdir, pidfile by -k";
         Err(wrong_usage(&[b"a lock of kind '", name, why]))
     }
+}
+
+fn extra_argument(extra: &CStr) -> u8 {
+    wrong_usage(&[b"extra argument '", extra.to_bytes(), b"'"])
 }

@@ -1,0 +1,147 @@
+//! Who really holds kernel locks: the processes whose descriptors carry them, from
+//! `/proc/*/fdinfo`.
+//!
+//! `/proc/locks` names the process that took a lock. That one may be gone, and its children hold
+//! the descriptor; an OFD lock has no name there at all. A process's own table of descriptors tells
+//! the truth, for those processes that the caller may look into: its own user's, or all for root.
+//! Everything changes while it is read.
+
+use core::ffi::CStr;
+use core::mem::MaybeUninit;
+
+use lock_core::fault::{Call, Fault};
+use lock_core::os::Node;
+use lock_core::owner::Pid;
+use lock_core::payload::message::Message;
+use lock_core::payload::proc_locks::{Line, parse};
+use rustix::fd::{AsFd, OwnedFd};
+use rustix::fs::{
+    AtFlags, CWD, Mode, OFlags, RawDir, major, minor, openat, readlinkat_raw, statat,
+};
+use rustix::io::Errno;
+
+use crate::fault::fault;
+use crate::place::FileName;
+
+/// A descriptor that carries a lock.
+#[derive(Clone, Copy, Debug, Eq, Hash, PartialEq)]
+pub struct Holding {
+    /// The process that has it.
+    pub pid: Pid,
+    /// The descriptor's number there.
+    pub fd: u32,
+    /// The lock, as `/proc/locks` shows it: with the pid of whoever took it.
+    pub line: Line,
+}
+
+/// As much of a descriptor's facts as is read: some twenty locks on one open file.
+const FACTS_MAX: usize = 4096;
+
+/// Shows every descriptor that carries a lock to `see`, process by process. Processes that may not
+/// be looked into are left out: see [`is_visible`].
+///
+/// ```
+/// let file = std::fs::File::create("/tmp/lock-rustix-doc-holders").unwrap();
+/// file.lock().unwrap();
+/// let mut mine = 0;
+/// lock_rustix::holders::for_each(&mut |holding| {
+///     mine += u32::from(holding.pid.get() == u64::from(std::process::id()));
+/// })?;
+/// assert_eq!(mine, 1);
+/// # std::fs::remove_file("/tmp/lock-rustix-doc-holders").unwrap();
+/// # Ok::<(), lock_core::fault::Fault>(())
+/// ```
+pub fn for_each(see: &mut dyn FnMut(&Holding)) -> Result<(), Fault> {
+    let processes = open(c"/proc", OFlags::DIRECTORY)
+        .map_err(|errno| fault(Call::Open, Node::LockTable, errno))?;
+    let mut result = Ok(());
+    for_each_number(&processes, &mut |pid| {
+        let Some(pid) = Pid::new(u64::from(pid)) else { return };
+        let Some(facts) = facts_of(pid) else { return };
+        // A process that ends meanwhile has no descriptors any more.
+        let _ = for_each_number(&facts, &mut |fd| for_each_lock(&facts, pid, fd, see));
+    })
+    .unwrap_or_else(|errno| result = Err(fault(Call::Open, Node::LockTable, errno)));
+    result
+}
+
+/// Whether the descriptors of this process can be looked at.
+pub fn is_visible(pid: Pid) -> bool {
+    facts_of(pid).is_some()
+}
+
+/// The path of a process's open file: its name when it was opened or last renamed, with
+/// ` (deleted)` behind it if it has none any more. Cut to fit.
+pub fn path(pid: Pid, fd: u32, buffer: &mut [u8]) -> Option<&[u8]> {
+    let link = fact_name(pid, b"/fd/", Some(fd))?;
+    let len = readlinkat_raw(CWD, link.as_c_str(), &mut *buffer).ok()?;
+    buffer.get(..len)
+}
+
+/// A descriptor of the process for the file that a line is about: of one that waits for a lock.
+#[allow(clippy::unnecessary_cast, reason = "its width differs between architectures")]
+pub fn descriptor(pid: Pid, line: &Line) -> Option<u32> {
+    let facts = facts_of(pid)?;
+    let mut found = None;
+    let _ = for_each_number(&facts, &mut |fd| {
+        let Some(name) = fact_name(pid, b"/fd/", Some(fd)) else { return };
+        let stat = statat(CWD, name.as_c_str(), AtFlags::empty());
+        let is_it = stat.is_ok_and(|stat| {
+            let dev = stat.st_dev as u64;
+            stat.st_ino as u64 == line.ino && (major(dev), minor(dev)) == (line.major, line.minor)
+        });
+        if is_it {
+            found = Some(fd);
+        }
+    });
+    found
+}
+
+fn facts_of(pid: Pid) -> Option<OwnedFd> {
+    open(fact_name(pid, b"/fdinfo", None)?.as_c_str(), OFlags::DIRECTORY).ok()
+}
+
+/// `/proc/PID/fd/N`, or the like.
+fn fact_name(pid: Pid, what: &[u8], number: Option<u32>) -> Option<FileName> {
+    // The message of a pid is its digits and a newline.
+    let pid = Message::from_pid(u32::try_from(pid.get()).ok()?);
+    let number = number.map(Message::from_pid);
+    let digits = number.as_ref().map_or(&b""[..], Message::text);
+    FileName::new(&[b"/proc/", pid.text(), what, digits]).ok()
+}
+
+fn open(path: &CStr, more: OFlags) -> Result<OwnedFd, Errno> {
+    openat(CWD, path, OFlags::RDONLY | OFlags::CLOEXEC | more, Mode::empty())
+}
+
+/// The entries of a directory that are numbers.
+fn for_each_number(directory: &OwnedFd, see: &mut dyn FnMut(u32)) -> Result<(), Errno> {
+    let mut buffer = [MaybeUninit::uninit(); 2048];
+    let mut entries = RawDir::new(directory, &mut buffer);
+    while let Some(entry) = entries.next() {
+        if let Some(number) = decimal(entry?.file_name().to_bytes()) {
+            see(number);
+        }
+    }
+    Ok(())
+}
+
+fn for_each_lock(facts: &OwnedFd, pid: Pid, fd: u32, see: &mut dyn FnMut(&Holding)) {
+    let name = Message::from_pid(fd);
+    let Ok(name) = FileName::new(&[name.text()]) else { return };
+    let flags = OFlags::RDONLY | OFlags::CLOEXEC;
+    let Ok(file) = openat(facts.as_fd(), name.as_c_str(), flags, Mode::empty()) else { return };
+    let mut buffer = [0; FACTS_MAX];
+    let Ok(len) = rustix::io::read(file, &mut buffer) else { return };
+    let text = buffer.get(..len).unwrap_or_default();
+    for line in text.split(|&byte| byte == b'\n') {
+        let lock = line.strip_prefix(b"lock:").map(<[u8]>::trim_ascii).and_then(parse);
+        if let Some(line) = lock {
+            see(&Holding { pid, fd, line });
+        }
+    }
+}
+
+fn decimal(digits: &[u8]) -> Option<u32> {
+    core::str::from_utf8(digits).ok()?.parse().ok()
+}
