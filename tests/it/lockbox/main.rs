@@ -1,6 +1,7 @@
 //! The tool from outside: `lockbox` as scripts use it.
 
 mod existence;
+mod field;
 mod list;
 mod peers;
 mod run;

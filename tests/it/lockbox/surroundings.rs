@@ -10,7 +10,7 @@ use crate::status::Scratch;
 
 /// Runs a shell script as root of its own mount namespace, with lockbox as `$0` and an empty
 /// directory as `$1`; what it prints.
-fn in_own_mounts(test: &str, script: &str) -> String {
+pub(crate) fn in_own_mounts(test: &str, script: &str) -> String {
     let scratch = Scratch::new(test);
     let mut command = Command::new("unshare");
     if !rustix::process::geteuid().is_root() {

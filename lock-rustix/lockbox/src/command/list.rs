@@ -1,4 +1,4 @@
-//! `lockbox list`: the kernel locks on this machine that can be seen, who really holds them, and who
+//! `lockbox list`: the kernel locks of this machine that can be seen, who really holds them, who
 //! waits.
 //!
 //! A holder is a process whose descriptor carries the lock. If that is not the process that took
