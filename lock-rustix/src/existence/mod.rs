@@ -3,6 +3,7 @@
 //! Everything happens relative to the lock's directory, opened once: a directory that is renamed or
 //! replaced meanwhile, or a `chdir`, changes nothing.
 
+mod contender;
 mod look;
 mod removal;
 
@@ -23,6 +24,7 @@ use crate::place::{FileName, Nonce, Place, open_parent};
 use crate::process;
 use crate::sys::{LOCK_FILE_MODE, Sys};
 
+pub use contender::{Contender, LIVE_FACTOR};
 pub use look::look;
 pub use removal::{release_for, remove, remove_by_force, sweep, touch_for};
 

@@ -2,6 +2,7 @@
 
 use super::report::{failed, refused};
 use super::settings::{AGE, LEASE, PID, Settings};
+use crate::existence;
 use crate::holder::Waiting;
 use crate::stack::Stack;
 use crate::sys;
@@ -15,13 +16,12 @@ pub(super) fn main(stack: &Stack, at: usize) -> u8 {
 fn take(stack: &Stack, at: usize) -> Result<(), u8> {
     let (settings, path, _) = Settings::read(stack, at, ALLOWED, false)?;
     settings.demand_existence()?;
-    let asking = settings.asking(path).map_err(|fault| failed(path, fault))?;
-    let holder = settings.holder(&asking.me)?;
+    let contender = settings.contender(path).map_err(|fault| failed(path, fault))?;
+    let holder = settings.holder(&contender.me)?;
     let waiting = (settings.verbose || sys::is_terminal(sys::stderr())).then(|| Waiting::new(path));
     let message = settings.message.unwrap_or_default();
-    let taken = asking
-        .take(&holder, message, false, settings.patience, waiting)
-        .map_err(|why| refused(path, &asking, &why, settings.patience, settings.conflict))?;
+    let taken = existence::take(&contender, &holder, message, false, settings.patience, waiting)
+        .map_err(|why| refused(path, &contender, &why, settings.patience, settings.conflict))?;
     taken.leave();
     Ok(())
 }

@@ -6,8 +6,9 @@ use lock_core::fault::Fault;
 use lock_core::owner::Owner;
 use lock_core::scheme::look::Found;
 use lock_core::staleness::Verdict;
+use lock_rustix::existence::Contender;
 
-use crate::existence::{Asking, Refused};
+use crate::existence::Refused;
 use crate::holder::describe;
 use crate::out::Out;
 use crate::status as exit;
@@ -24,7 +25,7 @@ pub(super) fn failed(path: &CStr, fault: Fault) -> u8 {
 /// Says why an existence lock was not taken; answers the exit status, `conflict` if it is held.
 pub(super) fn refused(
     path: &CStr,
-    asking: &Asking,
+    contender: &Contender,
     refused: &Refused,
     patience: Patience,
     conflict: u8,
@@ -40,7 +41,7 @@ pub(super) fn refused(
         }
         Refused::Held(verdict) => verdict,
     };
-    let found = asking.look().ok().flatten();
+    let found = contender.look().ok().flatten();
     held(path, found.map(|found| owner(&found)).as_ref(), verdict, patience);
     conflict
 }

@@ -6,7 +6,6 @@ use lock_core::payload::message::Message;
 use lock_core::refresh::Refresh;
 use lock_rustix::alone::look;
 use lock_rustix::clock::monotonic_ns;
-use lock_rustix::fencing::next_token;
 use lock_rustix::local::{LockError, Request};
 use lock_rustix::look::Standing;
 use lock_rustix::place::Place;
@@ -16,6 +15,7 @@ use lock_rustix::sys::Sys;
 use super::report::{failed, held, refused, without_token};
 use super::settings::{AGE, INHERIT, LEASE, NO_TOKEN, REFRESH, Settings};
 use super::wrong_usage;
+use crate::existence;
 use crate::hold::{Guard, hold_while};
 use crate::holder::Waiting;
 use crate::number::Decimal;
@@ -84,14 +84,14 @@ fn take_existence(
     path: &'static CStr,
     environment: &mut Environment,
 ) -> Result<Guard, u8> {
-    let asking = settings.asking(path).map_err(|fault| failed(path, fault))?;
+    let contender = settings.contender(path).map_err(|fault| failed(path, fault))?;
     let message = settings.message.unwrap_or_default();
     let waiting = waiting(settings, path);
-    let taken = asking
-        .take(&asking.me, message, settings.lease_ms == 0, settings.patience, waiting)
-        .map_err(|why| refused(path, &asking, &why, settings.patience, settings.conflict))?;
+    let taken =
+        existence::take(&contender, &contender.me, message, true, settings.patience, waiting)
+            .map_err(|why| refused(path, &contender, &why, settings.patience, settings.conflict))?;
     if settings.token {
-        match next_token(&asking.spot, asking.spot.name()) {
+        match contender.next_token() {
             Ok(number) => {
                 environment.set(b"LOCKBOX_TOKEN", Decimal::new(number).as_bytes());
             }
@@ -105,5 +105,5 @@ fn take_existence(
     // As Pidfile.jl does.
     let every_ms = settings.refresh_ms.unwrap_or(stale_age_ms / 2);
     let refresh = Refresh::new(monotonic_ns() / 1_000_000, every_ms, stale_age_ms);
-    Ok(Guard::Existence(asking.spot, taken, refresh))
+    Ok(Guard::Existence(contender.spot, taken, refresh))
 }

@@ -6,12 +6,13 @@ use lock_core::fault::Fault;
 use lock_core::kind::Kind;
 use lock_core::os::Mode;
 use lock_core::owner::Pid;
+use lock_rustix::existence::Contender;
 use lock_rustix::identity::{Identity, ended, of};
 use lock_rustix::process;
 use lock_rustix::sys::LOCK_FILE_MODE;
 
 use super::{wrong_option, wrong_usage};
-use crate::existence::Asking;
+use crate::existence::contender;
 use crate::number::{decimal, exit_status, mode, seconds_ns};
 use crate::options::{Item, Known, Options};
 use crate::stack::Stack;
@@ -203,8 +204,8 @@ impl Settings {
     }
 
     /// The existence lock at this path, and how others are judged there.
-    pub(super) fn asking(&self, path: &CStr) -> Result<Asking, Fault> {
-        Asking::new(self.kind, path, self.file_mode(), self.stale_age_ms, self.lease_ms)
+    pub(super) fn contender(&self, path: &CStr) -> Result<Contender, Fault> {
+        contender(self.kind, path, self.file_mode(), self.stale_age_ms, self.lease_ms)
     }
 
     /// The mode of a new lock file, before the umask.

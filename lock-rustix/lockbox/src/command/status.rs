@@ -69,12 +69,12 @@ fn find(settings: &Settings, path: &CStr) -> Result<State, Fault> {
             _ => free,
         });
     }
-    let asking = match settings.asking(path) {
-        Ok(asking) => asking,
+    let contender = match settings.contender(path) {
+        Ok(contender) => contender,
         Err(fault) if fault.kind == FaultKind::Missing => return Ok(free),
         Err(fault) => return Err(fault),
     };
-    let Some(found) = asking.look()? else { return Ok(free) };
+    let Some(found) = contender.look()? else { return Ok(free) };
     let (status, why) = match found.verdict {
         Verdict::Live(_) => (HELD, None),
         Verdict::Stale(why) => (STALE, Some(why.reason())),

@@ -44,7 +44,7 @@ fn is_held(settings: &Settings, path: &CStr) -> Result<bool, Fault> {
         let standing = look(&Sys::new(Place::path(path)), settings.kind)?;
         return Ok(matches!(standing, Standing::Held(_)));
     }
-    let asking = settings.asking(path)?;
-    let found = asking.look()?;
+    let contender = settings.contender(path)?;
+    let found = contender.look()?;
     Ok(found.is_some_and(|found| !matches!(found.verdict, Verdict::Stale(_))))
 }
