@@ -11,6 +11,7 @@
 //! | [`alone`] | the same for one thread with one lock, smaller |
 //! | [`guard`] | what a holder of a kernel lock has |
 //! | [`existence`] | existence locks by kind: one try, the guard, removal, sweeping |
+//! | [`wake`] | waiting for a held existence lock: by events, not by asking |
 //! | [`look`] | who holds a lock, without touching it |
 //! | [`lock_table`] | `/proc/locks`: looking without touching |
 //! | [`holders`] | who really holds kernel locks: `/proc/*/fdinfo` |
@@ -49,5 +50,6 @@ pub mod process;
 pub mod queue;
 pub mod signature;
 pub mod sys;
+pub mod wake;
 
 pub use rustix;

@@ -10,6 +10,7 @@ use std::path::{Path, PathBuf};
 use lock_core::fault::Fault;
 use lock_core::kind::Kind;
 use lock_core::owner::Owner;
+use lock_core::staleness::{Stale, Unknown};
 
 mod io;
 mod sentence;
@@ -43,6 +44,21 @@ pub enum LockError {
         kind: Kind,
         /// Who held it just after the try; without a pid if that cannot be told.
         owner: Box<Owner>,
+        /// Why it cannot be told whether he lives; of an existence lock.
+        doubt: Option<Unknown>,
+    },
+    /// Nobody holds it, but what the dead holder left may not be removed: in a sticky directory
+    /// only the owner of the file or of the directory may.
+    #[non_exhaustive]
+    StaleButNotPermitted {
+        /// The lock's path, as it was given.
+        path: PathBuf,
+        /// Its kind.
+        kind: Kind,
+        /// Why the lock is stale.
+        why: Stale,
+        /// The removal that was refused.
+        fault: Fault,
     },
     /// This process holds it, through another guard.
     #[non_exhaustive]
@@ -145,7 +161,11 @@ impl LockError {
     /// The error number of the system call that failed, if one did.
     pub fn raw_os_error(&self) -> Option<i32> {
         match self {
-            LockError::Fault { fault, .. } if fault.errno != 0 => Some(i32::from(fault.errno)),
+            LockError::Fault { fault, .. } | LockError::StaleButNotPermitted { fault, .. }
+                if fault.errno != 0 =>
+            {
+                Some(i32::from(fault.errno))
+            }
             _ => None,
         }
     }
@@ -158,6 +178,7 @@ impl LockError {
             | LockError::Interrupted { path, kind }
             | LockError::Lost { path, kind, .. }
             | LockError::HeldByParent { path, kind }
+            | LockError::StaleButNotPermitted { path, kind, .. }
             | LockError::Invalid { path, kind, .. }
             | LockError::Fault { path, kind, .. } => (path, *kind),
         }
@@ -167,9 +188,9 @@ impl LockError {
 impl Error for LockError {
     fn source(&self) -> Option<&(dyn Error + 'static)> {
         match self {
-            LockError::Fault { fault, .. } | LockError::Lost { cause: Some(fault), .. } => {
-                Some(fault)
-            }
+            LockError::Fault { fault, .. }
+            | LockError::StaleButNotPermitted { fault, .. }
+            | LockError::Lost { cause: Some(fault), .. } => Some(fault),
             _ => None,
         }
     }

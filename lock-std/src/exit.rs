@@ -1,5 +1,5 @@
-//! Removing lock files when the process exits: when main returns, when a panic or an error ends it,
-//! and when anything calls `exit`. Not when it is killed or aborts, nor after `_exit`.
+//! Removing locks and lock files when the process exits: when main returns, when a panic or an error
+//! ends it, and when anything calls `exit`. Not when it is killed or aborts, nor after `_exit`.
 //!
 //! C runs the functions given to `atexit` before it closes anything, so the names go while the
 //! locks are held. Only the process that took a lock removes its file, not a forked child of it,
@@ -17,21 +17,21 @@ use lock_rustix::sys::Sys;
 
 use crate::site::Site;
 
-/// A file that goes when this is dropped, or else at exit. To be dropped while the lock is held.
+/// What removes a lock or its file.
+type Removal = Box<dyn FnOnce() -> Result<(), Fault> + Send>;
+
+/// Something that goes when this is dropped, or else at exit. To be dropped while the lock is held.
 #[derive(Debug)]
-pub(crate) struct UnlinkOnExit {
+pub(crate) struct RemovedAtExit {
     id: u64,
 }
 
-#[derive(Debug)]
 struct Entry {
     id: u64,
     pid: u32,
-    site: Site,
-    inode: Inode,
+    removal: Removal,
 }
 
-#[derive(Debug)]
 struct Registry {
     entries: Vec<Entry>,
     last_id: u64,
@@ -48,63 +48,64 @@ unsafe extern "C" {
     safe fn atexit(callback: extern "C" fn()) -> c_int;
 }
 
-impl UnlinkOnExit {
+impl RemovedAtExit {
     /// Has the file of a held lock removed.
-    pub(crate) fn register(site: Site, inode: Inode) -> UnlinkOnExit {
+    pub(crate) fn file(site: Site, inode: Inode) -> RemovedAtExit {
+        RemovedAtExit::register(Box::new(move || unlink_if_named(site.sys(), inode)))
+    }
+
+    /// Has this done once.
+    pub(crate) fn register(removal: Removal) -> RemovedAtExit {
         static AT_EXIT: Once = Once::new();
         // Refused only when memory is short: then the file goes with the guard, or stays.
         AT_EXIT.call_once(|| {
-            let _ = atexit(unlink_all);
+            let _ = atexit(remove_all);
         });
         let pid = process::id();
         let mut registry = registry();
         registry.last_id += 1;
         let id = registry.last_id;
-        registry.entries.push(Entry { id, pid, site, inode });
+        registry.entries.push(Entry { id, pid, removal });
         REGISTERED_BY.store(pid, Ordering::Release);
-        UnlinkOnExit { id }
+        RemovedAtExit { id }
     }
 
-    /// Removes the file, and says how that went.
-    pub(crate) fn unlink(self) -> Result<(), Fault> {
+    /// Removes it, and says how that went.
+    pub(crate) fn remove(self) -> Result<(), Fault> {
         let id = self.id;
         core::mem::forget(self);
-        unlink(id)
+        remove(id)
     }
 }
 
-impl Drop for UnlinkOnExit {
+impl Drop for RemovedAtExit {
     fn drop(&mut self) {
-        let _ = unlink(self.id);
+        let _ = remove(self.id);
     }
 }
 
-/// Removes an entry's file, unless exit was faster. The registry stays locked until that is done:
+/// Does an entry's removal, unless exit was faster. The registry stays locked until that is done:
 /// whoever then closes its lock knows that no unlink is still to come.
-fn unlink(id: u64) -> Result<(), Fault> {
+fn remove(id: u64) -> Result<(), Fault> {
     let mut registry = registry();
     let Some(at) = registry.entries.iter().position(|entry| entry.id == id) else { return Ok(()) };
-    registry.entries.swap_remove(at).unlink()
+    registry.entries.swap_remove(at).remove()
 }
 
-extern "C" fn unlink_all() {
+extern "C" fn remove_all() {
     // A forked child that registered nothing stays away from the registry: another thread of its
     // parent may have had it locked.
     if REGISTERED_BY.load(Ordering::Acquire) == process::id() {
         for entry in registry().entries.drain(..) {
             // Nobody is left to be told.
-            let _ = entry.unlink();
+            let _ = entry.remove();
         }
     }
 }
 
 impl Entry {
-    fn unlink(self) -> Result<(), Fault> {
-        if self.pid == process::id() {
-            unlink_if_named(self.site.sys(), self.inode)
-        } else {
-            Ok(())
-        }
+    fn remove(self) -> Result<(), Fault> {
+        if self.pid == process::id() { (self.removal)() } else { Ok(()) }
     }
 }
 

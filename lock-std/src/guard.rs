@@ -11,7 +11,7 @@ use lock_core::os::{Mode, Node};
 use lock_rustix::{guard, local, process};
 
 use crate::error::LockError;
-use crate::exit::UnlinkOnExit;
+use crate::exit::RemovedAtExit;
 use crate::site::Site;
 
 /// A held lock. Dropping it releases the lock; [`unlock`](Guard::unlock) does so too and reports.
@@ -34,7 +34,7 @@ use crate::site::Site;
 #[derive(Debug)]
 pub struct Guard {
     // In this order: the name goes while the lock is held.
-    unlink: Option<UnlinkOnExit>,
+    unlink: Option<RemovedAtExit>,
     held: guard::Guard,
     site: Site,
     pid: u32,
@@ -62,8 +62,7 @@ impl Guard {
             rustix::io::fcntl_setfd(&held, rustix::io::FdFlags::empty())
                 .map_err(|errno| site.fault(fault(Call::Fcntl, errno)))?;
         }
-        let unlink =
-            terms.unlink_on_exit.then(|| UnlinkOnExit::register(site.clone(), held.inode()));
+        let unlink = terms.unlink_on_exit.then(|| RemovedAtExit::file(site.clone(), held.inode()));
         Ok(Guard { unlink, held, site, pid: process::id() })
     }
 
@@ -124,7 +123,7 @@ impl Guard {
         let sys = site.sys();
         // Asked first: afterwards the file may be gone by our own hand.
         let still_held = held.still_held(&sys);
-        let unlinked = unlink.map_or(Ok(()), UnlinkOnExit::unlink);
+        let unlinked = unlink.map_or(Ok(()), RemovedAtExit::remove);
         let released = if site.terms().close_on_exec { held.unlock(&sys) } else { Ok(()) };
         match unlinked.and(released).and(still_held) {
             Ok(true) => Ok(()),

@@ -17,6 +17,7 @@
 //! | to | use |
 //! |---|---|
 //! | take a lock, or look who has it | [`Lock`] |
+//! | take one that outlives its process, for this one or another | [`ExistenceLock`] |
 //! | hold one, convert it, release it and know | [`Guard`] |
 //! | know why there is none | [`LockError`] |
 //! | port a program from Jane Street's `Lock_file_blocking` | [`lock_file_blocking`] |
@@ -36,6 +37,7 @@
 
 mod attempt;
 mod error;
+mod existence;
 mod exit;
 pub mod flock;
 mod guard;
@@ -46,10 +48,13 @@ mod site;
 mod wait;
 
 pub use error::LockError;
+pub use existence::{ExistenceGuard, ExistenceLock};
 pub use guard::{ConvertError, Guard};
 pub use lock::Lock;
 pub use lock_core::fault::{Call, Fault, FaultKind};
 pub use lock_core::kind::Kind;
 pub use lock_core::os::Mode;
 pub use lock_core::owner::{Owner, Pid};
+pub use lock_core::scheme::look::Found;
+pub use lock_core::staleness::{Alive, Claim, Stale, Unknown, Verdict};
 pub use lock_rustix::look::Standing;

@@ -13,7 +13,8 @@ use crate::site::Site;
 ///
 /// The kinds here are kernel locks on an open file, which end with the process that holds them,
 /// however it ends: [`Kind::File`] (the default: flock and record lock together, holder named in
-/// the file), [`Kind::Flock`], [`Kind::Lockf`] and [`Kind::Ofd`].
+/// the file), [`Kind::Flock`], [`Kind::Lockf`] and [`Kind::Ofd`]. Those that outlive their process
+/// are [`ExistenceLock`](crate::ExistenceLock)s.
 ///
 /// All threads of a process count as one holder: what one has, another is refused with
 /// [`HeldByThisProcess`](crate::LockError::HeldByThisProcess), for POSIX locks too. Shared flock

@@ -78,6 +78,9 @@ impl Site {
     /// The same place wherever the process goes; refuses terms that no try can fulfil.
     pub(crate) fn pinned(&self) -> Result<Site, LockError> {
         let terms = self.terms();
+        if terms.kind.is_existence() {
+            return Err(self.invalid("this kind is an existence lock; use ExistenceLock"));
+        }
         self.check_path()?;
         if terms.mode == Mode::Shared {
             self.check_shared()?;
@@ -148,7 +151,9 @@ impl Site {
     pub(crate) fn refusal(&self, error: local::LockError) -> LockError {
         let (path, kind) = self.name();
         match error {
-            local::LockError::Held => LockError::Held { path, kind, owner: self.owner() },
+            local::LockError::Held => {
+                LockError::Held { path, kind, owner: self.owner(), doubt: None }
+            }
             local::LockError::HeldByThisProcess => LockError::HeldByThisProcess { path, kind },
             local::LockError::Interrupted => LockError::Interrupted { path, kind },
             local::LockError::Fault(fault) => LockError::Fault { path, kind, fault },

@@ -13,7 +13,7 @@ use crate::holder::Waiting;
 use crate::sys;
 
 /// A lost signal is made up for after this time, in nanoseconds.
-pub(crate) const REPEAT_NS: u64 = 10_000_000;
+const REPEAT_NS: u64 = 10_000_000;
 
 /// How often a wait that is told about looks at the holder again, in nanoseconds.
 const LOOK_NS: u64 = 1_000_000_000;

@@ -66,6 +66,11 @@ impl Contender {
         Contender { spot, rule, ..self }
     }
 
+    /// Whether the lock's file system belongs to this kernel alone.
+    pub fn is_local(&self) -> bool {
+        self.local
+    }
+
     /// One try at the lock for `holder`, with his words if the kind has room for them. `flocked`:
     /// for as long as the calling process lives, and not only until it is left standing.
     ///

@@ -6,6 +6,7 @@
 mod contender;
 mod look;
 mod removal;
+mod waiting;
 
 use core::ffi::CStr;
 
@@ -27,6 +28,7 @@ use crate::sys::{LOCK_FILE_MODE, Sys};
 pub use contender::{Contender, LIVE_FACTOR};
 pub use look::look;
 pub use removal::{release_for, remove, remove_by_force, sweep, touch_for};
+pub use waiting::{Event, RESTARTS_MAX, Refused, Request};
 
 /// What an nfs lock's name has after the path's.
 pub const NFS_SUFFIX: &[u8] = b".nfs_lock";
@@ -77,6 +79,11 @@ impl Spot {
     /// Which kind of lock is here.
     pub fn kind(&self) -> Kind {
         self.kind
+    }
+
+    /// The lock's own name in its directory.
+    pub fn lock_name(&self) -> &CStr {
+        self.lock.as_c_str()
     }
 
     /// The lock's name in its directory, without what a kind adds to it.

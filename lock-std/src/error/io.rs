@@ -17,7 +17,9 @@ impl LockError {
             LockError::Interrupted { .. } => io::ErrorKind::Interrupted,
             LockError::Lost { .. } | LockError::HeldByParent { .. } => io::ErrorKind::Other,
             LockError::Invalid { .. } => io::ErrorKind::InvalidInput,
-            LockError::Fault { fault, .. } => fault_io_kind(*fault),
+            LockError::Fault { fault, .. } | LockError::StaleButNotPermitted { fault, .. } => {
+                fault_io_kind(*fault)
+            }
         }
     }
 }
@@ -86,7 +88,8 @@ mod tests {
     }
 
     fn held(owner: Owner) -> LockError {
-        LockError::Held { path: "/run/lock/a".into(), kind: Kind::File, owner: Box::new(owner) }
+        let (path, kind) = ("/run/lock/a".into(), Kind::File);
+        LockError::Held { path, kind, owner: Box::new(owner), doubt: None }
     }
 
     #[test]

@@ -12,9 +12,22 @@ impl fmt::Display for LockError {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
         let path = self.path().display();
         match self {
+            LockError::Held { owner, doubt: Some(doubt), .. } => write!(
+                out,
+                "{path} is locked by {owner}, and whether he lives cannot be told, because {}; \
+                 find out, and remove the lock by force if he does not",
+                doubt.reason()
+            ),
             LockError::Held { owner, .. } => {
                 write!(out, "{path} is locked by {owner}; {}", what_to_do(owner))
             }
+            LockError::StaleButNotPermitted { why, fault, .. } => write!(
+                out,
+                "the lock {path} is stale, because {}, but it cannot be removed: {}; ask the owner \
+                 of the file or of its directory",
+                why.reason(),
+                Reason(*fault)
+            ),
             LockError::HeldByThisProcess { .. } => write!(
                 out,
                 "{path} is locked by this process already; release its other guard first"
@@ -106,7 +119,8 @@ mod tests {
     }
 
     fn held(owner: Owner) -> LockError {
-        LockError::Held { path: "/run/lock/a".into(), kind: Kind::File, owner: Box::new(owner) }
+        let (path, kind) = ("/run/lock/a".into(), Kind::File);
+        LockError::Held { path, kind, owner: Box::new(owner), doubt: None }
     }
 
     #[test]

@@ -15,6 +15,9 @@ use crate::guard::Guard;
 use crate::lock::Lock;
 
 pub mod flock;
+pub mod mkdir;
+pub mod nfs;
+pub mod symlink;
 
 /// The optional arguments of [`create`] and its sisters.
 ///

@@ -5,12 +5,11 @@ use core::ffi::CStr;
 use lock_core::fault::FaultKind;
 use lock_core::scheme::breaking::TryLockError;
 use lock_core::staleness::{Stale, Verdict};
-use lock_rustix::existence::Contender;
+use lock_rustix::existence::{Contender, RESTARTS_MAX};
 use lock_rustix::rustix::fd::OwnedFd;
 
 use super::report::{about, failed, owner};
 use super::settings::{AGE, FORCE, LEASE, PID, Settings};
-use crate::existence::RESTARTS_MAX;
 use crate::holder::describe;
 use crate::out::Out;
 use crate::stack::Stack;

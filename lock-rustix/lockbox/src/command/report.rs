@@ -6,9 +6,8 @@ use lock_core::fault::Fault;
 use lock_core::owner::Owner;
 use lock_core::scheme::look::Found;
 use lock_core::staleness::Verdict;
-use lock_rustix::existence::Contender;
+use lock_rustix::existence::{Contender, Refused};
 
-use crate::existence::Refused;
 use crate::holder::describe;
 use crate::out::Out;
 use crate::status as exit;
@@ -40,6 +39,7 @@ pub(super) fn refused(
             return exit::of(fault);
         }
         Refused::Held(verdict) => verdict,
+        _ => None,
     };
     let found = contender.look().ok().flatten();
     held(path, found.map(|found| owner(&found)).as_ref(), verdict, patience);

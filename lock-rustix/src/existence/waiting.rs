@@ -1,0 +1,165 @@
+//! Waiting for an existence lock and taking it.
+//!
+//! Behind a holder that keeps the lock flocked, a wait without a limit queues in the kernel; any
+//! other wait is woken by events, as [`wake`](crate::wake) says. Nothing is left of it when it
+//! ends: no queued request, no watch, no descriptor.
+
+use lock_core::fault::{Call, Fault, FaultKind};
+use lock_core::os::Node;
+use lock_core::scheme::breaking::TryLockError;
+use lock_core::scheme::look::Found;
+use lock_core::staleness::{Stale, Verdict};
+use rustix::fd::{BorrowedFd, OwnedFd};
+use rustix::fs::{FlockOperation, flock};
+
+use super::{Contender, Taken};
+use crate::clock::monotonic_ns;
+use crate::identity::Identity;
+use crate::wake::{Watch, Woken};
+
+/// How often an attempt starts over before something must be wrong.
+pub const RESTARTS_MAX: u32 = 1000;
+
+/// The first pause where no events come, and the longest, in nanoseconds: on a local file system,
+/// and on one that other hosts change too.
+const PAUSE_NS: u64 = 1_000_000;
+const PAUSE_MAX_NS: u64 = 25_000_000;
+const SHARED_PAUSE_MAX_NS: u64 = 1_000_000_000;
+
+/// What is asked for.
+#[derive(Clone, Copy, Debug)]
+pub struct Request<'a> {
+    /// Who holds the lock then.
+    pub holder: &'a Identity,
+    /// His words, if the kind has room for them.
+    pub message: &'a [u8],
+    /// Whether the lock is the calling process's own, for as long as it lives.
+    pub flocked: bool,
+    /// When to give up, by the [monotonic clock](crate::clock::monotonic_ns); the largest number
+    /// for never. There is at least one try.
+    pub deadline_ns: u64,
+    /// Ends the wait when it can be read.
+    pub cancel: Option<BorrowedFd<'a>>,
+}
+
+/// What a waiter can be told.
+#[derive(Clone, Copy, Debug)]
+#[non_exhaustive]
+pub enum Event<'a> {
+    /// This lock is in the way. Told before each pause, also if nothing has changed.
+    Waiting {
+        /// Who holds it, and how it was judged.
+        found: &'a Found,
+        /// How long the wait may still last, in nanoseconds.
+        left_ns: u64,
+    },
+    /// No events will come: the wait looks again and again instead, with pauses up to a limit.
+    Polling,
+}
+
+/// Why the lock was not taken.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+#[non_exhaustive]
+pub enum Refused {
+    /// Another holds it, or cannot be shown not to, and the time is over.
+    Held(Option<Verdict>),
+    /// Stale, but not ours to remove.
+    NotPermitted(Stale, Fault),
+    /// The caller ended the wait.
+    Cancelled,
+    /// An error.
+    Failed(Fault),
+}
+
+impl Contender {
+    /// Takes the lock, waiting for it as long as is asked; tells `observe` meanwhile.
+    ///
+    /// ```
+    /// use lock_core::kind::Kind;
+    /// use lock_rustix::existence::{Contender, Refused, Request};
+    ///
+    /// let contender = Contender::new(Kind::Mkdir, c"/tmp/lock-rustix-doc-waiting").unwrap();
+    /// let me = &contender.me;
+    /// let request =
+    ///     Request { holder: me, message: b"", flocked: true, deadline_ns: 0, cancel: None };
+    /// let taken = contender.lock(&request, &mut |_| {}).unwrap();
+    /// let refused = contender.lock(&request, &mut |_| {}).unwrap_err();
+    /// assert!(matches!(refused, Refused::Held(_)));
+    /// taken.unlock(&contender.spot).unwrap();
+    /// ```
+    pub fn lock(
+        &self,
+        request: &Request<'_>,
+        observe: &mut dyn FnMut(Event<'_>),
+    ) -> Result<Taken, Refused> {
+        let (mut restarts, mut watch, mut armed) = (0, None::<Watch>, false);
+        let mut pause_ns = PAUSE_NS;
+        loop {
+            let (queue, verdict) = match self.attempt(request, &mut restarts)? {
+                Ok(taken) => return Ok(taken),
+                Err(way) => way,
+            };
+            let left_ns = request.deadline_ns.saturating_sub(monotonic_ns());
+            if left_ns == 0 {
+                return Err(Refused::Held(verdict));
+            }
+            let watch_ = watch.get_or_insert_with(Watch::new);
+            if armed {
+                let jittered_ns = pause_ns / 2 + monotonic_ns() % (pause_ns / 2 + 1);
+                if watch_.wait(left_ns, jittered_ns, request.cancel) == Woken::Cancelled {
+                    return Err(Refused::Cancelled);
+                }
+                let longest_ns = if self.is_local() { PAUSE_MAX_NS } else { SHARED_PAUSE_MAX_NS };
+                pause_ns = pause_ns.saturating_mul(2).min(longest_ns);
+                armed = false;
+                continue;
+            }
+            // Gone since, or not to be looked at: the next try tells.
+            let Ok(Some(found)) = self.look() else { continue };
+            observe(Event::Waiting { found: &found, left_ns });
+            if let (Some(file), u64::MAX, None) = (&queue, request.deadline_ns, request.cancel) {
+                // Whoever comes out of the queue has the flock of what is no lock any more, and
+                // lets the next one out by closing it. A signal only means to look again.
+                let _ = flock(file, FlockOperation::LockExclusive);
+                continue;
+            }
+            if !watch_.arm(self, &found) {
+                observe(Event::Polling);
+            }
+            armed = true;
+        }
+    }
+
+    /// Tries until the lock is ours or in the way.
+    fn attempt(
+        &self,
+        request: &Request<'_>,
+        restarts: &mut u32,
+    ) -> Result<Result<Taken, InTheWay>, Refused> {
+        loop {
+            match self.try_lock(request.holder, request.message, request.flocked) {
+                Ok(taken) => {
+                    // Where others were in the way, some may have been killed there.
+                    if *restarts > 0 {
+                        let _ = self.sweep();
+                    }
+                    return Ok(Ok(taken));
+                }
+                Err(TryLockError::Held { queue, verdict }) => return Ok(Err((queue, verdict))),
+                Err(TryLockError::Again) if *restarts < RESTARTS_MAX => *restarts += 1,
+                Err(TryLockError::Again) => {
+                    let kind = FaultKind::Replaced;
+                    let fault = Fault { call: Call::Open, node: Node::Lock, kind, errno: 0 };
+                    return Err(Refused::Failed(fault));
+                }
+                Err(TryLockError::NotPermitted { why, fault }) => {
+                    return Err(Refused::NotPermitted(why, fault));
+                }
+                Err(TryLockError::Fault(fault)) => return Err(Refused::Failed(fault)),
+            }
+        }
+    }
+}
+
+/// The file to queue at, and what is known of the holder.
+type InTheWay = (Option<OwnedFd>, Option<Verdict>);

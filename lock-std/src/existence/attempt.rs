@@ -1,0 +1,226 @@
+//! Asking for an existence lock: once, until it comes, or for a limited time; and what can be done
+//! with one that another process holds.
+
+use core::time::Duration;
+use std::os::fd::OwnedFd;
+use std::time::Instant;
+
+use lock_core::fault::{Call, Fault, FaultKind};
+use lock_core::os::Node;
+use lock_core::owner::Owner;
+use lock_core::scheme::breaking::TryLockError;
+use lock_core::scheme::look::Found;
+use lock_core::staleness::{Stale, Unknown, Verdict};
+use lock_rustix::clock::monotonic_ns;
+use lock_rustix::existence::{Contender, RESTARTS_MAX, Refused, Request};
+
+use super::{ExistenceGuard, ExistenceLock};
+use crate::error::LockError;
+
+impl ExistenceLock {
+    /// One try, without waiting. A dead holder's lock is taken over.
+    ///
+    /// Errors: [`Held`](LockError::Held) by another process, perhaps with a doubt;
+    /// [`HeldByThisProcess`](LockError::HeldByThisProcess);
+    /// [`StaleButNotPermitted`](LockError::StaleButNotPermitted); [`Invalid`](LockError::Invalid)
+    /// terms; [`Fault`](LockError::Fault) when it cannot be taken whoever holds it.
+    ///
+    /// ```
+    /// use lock_std::{ExistenceLock, Kind};
+    ///
+    /// # let path = format!("/tmp/lock-std-doc-existence-try-{}", std::process::id());
+    /// let guard = ExistenceLock::at(&path, Kind::Nfs).message("nightly backup").try_lock()?;
+    /// let text = std::fs::read_to_string(&path).unwrap();
+    /// assert!(text.contains("(message \"nightly backup\")"));
+    /// # drop(guard);
+    /// # Ok::<(), lock_std::LockError>(())
+    /// ```
+    pub fn try_lock(&self) -> Result<ExistenceGuard, LockError> {
+        let contender = self.contender()?;
+        let holder = self.living_holder(&contender)?;
+        let request = Request {
+            holder: &holder,
+            message: &self.message,
+            flocked: self.holder.is_none(),
+            deadline_ns: 0,
+            cancel: None,
+        };
+        match contender.lock(&request, &mut |_| {}) {
+            Ok(taken) => Ok(ExistenceGuard::new(self, contender, taken)),
+            Err(refused) => Err(self.refused(&contender, refused)),
+        }
+    }
+
+    /// Waits until the lock is ours. Behind a holder that keeps his lock flocked, as this library
+    /// does, it queues in the kernel, and wakes when he releases it or dies.
+    ///
+    /// A thread that holds the lock already waits for itself, for ever. Errors: those of
+    /// [`try_lock`](ExistenceLock::try_lock), without the two about others holding the lock.
+    pub fn lock(&self) -> Result<ExistenceGuard, LockError> {
+        self.wait(None)
+    }
+
+    /// Waits at most this long; with no time at all it still tries once. Answers
+    /// [`TimedOut`](LockError::TimedOut) when the time is over, never before, and then the lock
+    /// will not be taken any more. By the monotonic clock.
+    pub fn lock_timeout(&self, timeout: Duration) -> Result<ExistenceGuard, LockError> {
+        self.wait(Instant::now().checked_add(timeout))
+    }
+
+    /// Waits until this moment, as [`lock_timeout`](ExistenceLock::lock_timeout) does.
+    pub fn lock_deadline(&self, deadline: Instant) -> Result<ExistenceGuard, LockError> {
+        self.wait(Some(deadline))
+    }
+
+    /// Who holds the lock and whether he lives, found out without touching it; `None` if there is
+    /// no lock.
+    ///
+    /// ```
+    /// use lock_std::{Alive, ExistenceLock, Kind, Verdict};
+    ///
+    /// # let path = format!("/tmp/lock-std-doc-existence-look-{}", std::process::id());
+    /// let lock = ExistenceLock::at(&path, Kind::Symlink);
+    /// assert_eq!(lock.look()?, None);
+    /// let guard = lock.try_lock()?;
+    /// assert_eq!(lock.look()?.unwrap().verdict, Verdict::Live(Alive::Runs));
+    /// # drop(guard);
+    /// # Ok::<(), lock_std::LockError>(())
+    /// ```
+    pub fn look(&self) -> Result<Option<Found>, LockError> {
+        self.contender()?.look().map_err(|fault| self.fault(fault))
+    }
+
+    /// Gives back the lock that was taken for the [holder](ExistenceLock::holder), or for this
+    /// process, and left standing. `false`: there is none. Another's lock, and one that a living
+    /// process keeps open, is [`Held`](LockError::Held) and stays.
+    pub fn release(&self) -> Result<bool, LockError> {
+        let contender = self.contender()?;
+        let holder = self.any_holder(&contender);
+        self.settle(&contender, || contender.release_for(&holder)).map(|done| done.is_some())
+    }
+
+    /// Removes the lock if it is stale, and tells why it was; `None` if there is none. One that is
+    /// not stale is [`Held`](LockError::Held).
+    pub fn remove_stale(&self) -> Result<Option<Stale>, LockError> {
+        let contender = self.contender()?;
+        self.settle(&contender, || contender.remove())
+    }
+
+    /// Removes the lock, whoever holds it and whether or not he lives: for a person who knows
+    /// better. `false`: there is none.
+    pub fn remove_by_force(&self) -> Result<bool, LockError> {
+        self.contender()?.remove_by_force().map_err(|fault| self.fault(fault))
+    }
+
+    /// Sets the time of a lock that was left standing for the [holder](ExistenceLock::holder), or
+    /// this process, to now. `false`: there is none, or another's.
+    pub fn touch(&self) -> Result<bool, LockError> {
+        let contender = self.contender()?;
+        let holder = self.any_holder(&contender);
+        contender.touch_for(&holder).map_err(|fault| self.fault(fault))
+    }
+
+    /// Removes what killed processes left beside the lock; tells how many.
+    pub fn sweep(&self) -> Result<u32, LockError> {
+        self.contender()?.sweep().map_err(|fault| self.fault(fault))
+    }
+
+    fn wait(&self, deadline: Option<Instant>) -> Result<ExistenceGuard, LockError> {
+        let start = Instant::now();
+        let contender = self.contender()?;
+        let holder = self.living_holder(&contender)?;
+        let left = deadline.map(|deadline| deadline.saturating_duration_since(start));
+        let request = Request {
+            holder: &holder,
+            message: &self.message,
+            flocked: self.holder.is_none(),
+            deadline_ns: left.map_or(u64::MAX, |left| monotonic_ns().saturating_add(ns(left))),
+            cancel: None,
+        };
+        match contender.lock(&request, &mut |_| {}) {
+            Ok(taken) => Ok(ExistenceGuard::new(self, contender, taken)),
+            Err(Refused::Held(_)) if start.elapsed() >= left.unwrap_or_default() => {
+                let (path, kind, owner) = (self.path.clone(), self.kind, owner(&contender));
+                Err(LockError::TimedOut { path, kind, owner, waited: start.elapsed() })
+            }
+            Err(refused) => Err(self.refused(&contender, refused)),
+        }
+    }
+
+    /// Repeats a removal as long as the lock changes under it; `None` if there is none.
+    fn settle<T>(
+        &self,
+        contender: &Contender,
+        removal: impl Fn() -> Result<T, TryLockError<OwnedFd>>,
+    ) -> Result<Option<T>, LockError> {
+        let mut restarts = 0;
+        loop {
+            match removal() {
+                Ok(done) => return Ok(Some(done)),
+                Err(TryLockError::Again) if restarts < RESTARTS_MAX => {
+                    if let Ok(None) = contender.look() {
+                        return Ok(None);
+                    }
+                    restarts += 1;
+                }
+                Err(error) => return Err(self.refusal(contender, &error)),
+            }
+        }
+    }
+
+    fn refusal(&self, contender: &Contender, error: &TryLockError<OwnedFd>) -> LockError {
+        let (path, kind) = (self.path.clone(), self.kind);
+        match *error {
+            TryLockError::Held { verdict, .. } => self.held(contender, doubt(verdict)),
+            TryLockError::NotPermitted { why, fault } => {
+                LockError::StaleButNotPermitted { path, kind, why, fault }
+            }
+            TryLockError::Fault(fault) => LockError::Fault { path, kind, fault },
+            TryLockError::Again => {
+                let replaced = FaultKind::Replaced;
+                let fault = Fault { call: Call::Open, node: Node::Lock, kind: replaced, errno: 0 };
+                LockError::Fault { path, kind, fault }
+            }
+        }
+    }
+
+    fn refused(&self, contender: &Contender, refused: Refused) -> LockError {
+        match refused {
+            Refused::Held(verdict) => self.held(contender, doubt(verdict)),
+            Refused::NotPermitted(why, fault) => {
+                self.refusal(contender, &TryLockError::NotPermitted { why, fault })
+            }
+            Refused::Failed(fault) => self.fault(fault),
+            _ => LockError::Interrupted { path: self.path.clone(), kind: self.kind },
+        }
+    }
+
+    fn held(&self, contender: &Contender, doubt: Option<Unknown>) -> LockError {
+        let (path, kind) = (self.path.clone(), self.kind);
+        let claim = contender.look().ok().flatten().and_then(|found| found.claim);
+        match claim {
+            Some(claim) if contender.me.made(&claim) => LockError::HeldByThisProcess { path, kind },
+            claim => {
+                let owner = claim.map(|claim| claim.owner).unwrap_or_default();
+                LockError::Held { path, kind, owner: Box::new(owner), doubt }
+            }
+        }
+    }
+}
+
+fn doubt(verdict: Option<Verdict>) -> Option<Unknown> {
+    match verdict {
+        Some(Verdict::Unknown(why)) => Some(why),
+        _ => None,
+    }
+}
+
+fn owner(contender: &Contender) -> Box<Owner> {
+    let claim = contender.look().ok().flatten().and_then(|found| found.claim);
+    Box::new(claim.map(|claim| claim.owner).unwrap_or_default())
+}
+
+/// Good for 584 years.
+fn ns(duration: Duration) -> u64 {
+    u64::try_from(duration.as_nanos()).unwrap_or(u64::MAX)
+}

@@ -1,0 +1,175 @@
+//! The guard of an existence lock: while it lives, the lock stands for this process.
+
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use lock_core::fault::Fault;
+use lock_core::kind::Kind;
+use lock_core::scheme::hardlink::Unlocked;
+use lock_rustix::existence::{Contender, Taken};
+
+use super::refresh::Refresher;
+use super::{ExistenceLock, ms};
+use crate::error::LockError;
+use crate::exit::RemovedAtExit;
+
+/// A held existence lock. Dropping it gives the lock back, and so does the end of the process by
+/// `exit`; [`unlock`](ExistenceGuard::unlock) does it too and reports.
+///
+/// When the process is killed the lock stays, and the next taker finds it stale. In a forked child
+/// a guard is only a copy: dropping it there gives nothing back.
+///
+/// ```
+/// use lock_std::{ExistenceLock, Kind};
+///
+/// # let path = format!("/tmp/lock-std-doc-existence-guard-{}", std::process::id());
+/// let lock = ExistenceLock::at(&path, Kind::Pidfile);
+/// let guard = lock.try_lock()?;
+/// let text = std::fs::read_to_string(&path).unwrap();
+/// assert!(text.starts_with(&format!("{} ", std::process::id())));
+/// assert!(guard.still_held()?);
+/// drop(guard);
+/// assert!(!std::fs::exists(&path).unwrap());
+/// # Ok::<(), lock_std::LockError>(())
+/// ```
+#[must_use = "dropping it gives the lock back"]
+#[derive(Debug)]
+pub struct ExistenceGuard {
+    path: PathBuf,
+    kind: Kind,
+    held: Arc<Held>,
+    refresher: Option<Refresher>,
+    at_exit: Option<RemovedAtExit>,
+}
+
+/// What guard, refresher and exit share.
+#[derive(Debug)]
+pub(super) struct Held {
+    contender: Contender,
+    taken: Mutex<Option<Taken>>,
+}
+
+impl ExistenceGuard {
+    pub(super) fn new(lock: &ExistenceLock, contender: Contender, taken: Taken) -> ExistenceGuard {
+        let held = Arc::new(Held { contender, taken: Mutex::new(Some(taken)) });
+        let every = lock.refresh_every();
+        let stale_age = lock.stale_age.max(lock.lease);
+        let refresher = (!every.is_zero()).then(|| {
+            let on_lost = lock.on_lost.clone();
+            Refresher::start(Arc::clone(&held), ms(every), ms(stale_age), on_lost)
+        });
+        let leaving = Arc::clone(&held);
+        let at_exit = RemovedAtExit::register(Box::new(move || leaving.unlock().map(|_| ())));
+        let (path, kind) = (lock.path.clone(), lock.kind);
+        ExistenceGuard { path, kind, held, refresher, at_exit: Some(at_exit) }
+    }
+
+    /// The lock's path, as it was given.
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// The lock's kind.
+    pub fn kind(&self) -> Kind {
+        self.kind
+    }
+
+    /// Whether the lock is still this one: nobody removed or replaced it. Never true again once it
+    /// was false.
+    pub fn still_held(&self) -> Result<bool, LockError> {
+        self.held.still_held().map_err(|fault| self.fault(fault))
+    }
+
+    /// Sets the lock's time to now by the clock of its file system, so that others do not take it
+    /// for abandoned. A symbolic link keeps its time.
+    pub fn touch(&self) -> Result<(), LockError> {
+        self.held.touch().map_err(|fault| self.fault(fault))
+    }
+
+    /// A number that is larger than those of all earlier acquisitions which asked for one. What the
+    /// lock protects should refuse smaller numbers than it has seen: see
+    /// [`fencing`](lock_rustix::fencing). It is kept in a file `.NAME.token` beside the lock, which
+    /// stays.
+    ///
+    /// ```
+    /// use lock_std::{ExistenceLock, Kind};
+    ///
+    /// # let dir = format!("/tmp/lock-std-doc-token-{}", std::process::id());
+    /// # std::fs::create_dir(&dir).unwrap();
+    /// let lock = ExistenceLock::at(format!("{dir}/lock"), Kind::Symlink);
+    /// let first = lock.try_lock()?.token()?;
+    /// assert!(lock.try_lock()?.token()? > first);
+    /// # std::fs::remove_dir_all(dir).unwrap();
+    /// # Ok::<(), lock_std::LockError>(())
+    /// ```
+    pub fn token(&self) -> Result<u64, LockError> {
+        self.held.contender.next_token().map_err(|fault| self.fault(fault))
+    }
+
+    /// Gives the lock back and reports. Whatever is reported, the guard is gone.
+    ///
+    /// Errors: [`Lost`](LockError::Lost) if somebody had removed or replaced it;
+    /// [`HeldByParent`](LockError::HeldByParent) in a forked child, where nothing is given back;
+    /// [`Fault`](LockError::Fault) if it cannot be removed.
+    pub fn unlock(mut self) -> Result<(), LockError> {
+        self.refresher = None;
+        let (path, kind) = (self.path.clone(), self.kind);
+        if !self.held.is_mine() {
+            return Err(LockError::HeldByParent { path, kind });
+        }
+        match self.held.unlock() {
+            Ok(Some(Unlocked::Released)) => Ok(()),
+            Ok(_) => Err(LockError::Lost { path, kind, cause: None }),
+            Err(fault) => Err(LockError::Fault { path, kind, fault }),
+        }
+    }
+
+    /// Leaves the lock standing when this process has ended: for the
+    /// [holder](ExistenceLock::holder) that it was taken for.
+    pub fn leave(mut self) {
+        self.refresher = None;
+        if let Some(taken) = self.held.lock().take() {
+            taken.leave();
+        }
+    }
+
+    /// Keeps the lock until the process ends, and gives it back then, unless it is killed.
+    pub fn keep(mut self) {
+        core::mem::forget(self.refresher.take());
+        core::mem::forget(self.at_exit.take());
+    }
+
+    fn fault(&self, fault: Fault) -> LockError {
+        LockError::Fault { path: self.path.clone(), kind: self.kind, fault }
+    }
+}
+
+impl Held {
+    pub(super) fn still_held(&self) -> Result<bool, Fault> {
+        match &*self.lock() {
+            Some(taken) => taken.still_held(&self.contender.spot),
+            None => Ok(false),
+        }
+    }
+
+    pub(super) fn touch(&self) -> Result<(), Fault> {
+        self.lock().as_ref().map_or(Ok(()), Taken::touch)
+    }
+
+    fn is_mine(&self) -> bool {
+        self.lock().as_ref().is_none_or(Taken::is_mine)
+    }
+
+    /// Gives the lock back, once. In a forked child it is only closed.
+    fn unlock(&self) -> Result<Option<Unlocked>, Fault> {
+        match self.lock().take() {
+            Some(taken) if taken.is_mine() => taken.unlock(&self.contender.spot).map(Some),
+            _ => Ok(None),
+        }
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Option<Taken>> {
+        // Nothing in between can panic halfway.
+        self.taken.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}

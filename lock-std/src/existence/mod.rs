@@ -1,0 +1,206 @@
+//! Locks that are names: they can outlive the process that takes them, and be taken for another.
+//!
+//! A lock that a dead process left is found stale by the next taker and taken over; two takers can
+//! never both get it. What "dead" means is proof only, unless an age was asked for: see
+//! [`Stale`](lock_core::staleness::Stale).
+
+mod attempt;
+mod guard;
+mod refresh;
+
+use core::time::Duration;
+use std::ffi::CString;
+use std::os::unix::ffi::OsStrExt;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use lock_core::fault::Fault;
+use lock_core::kind::Kind;
+use lock_core::owner::Pid;
+use lock_core::scheme::breaking::Rule;
+use lock_rustix::existence::{Contender, LIVE_FACTOR};
+use lock_rustix::identity::{Identity, ended, of};
+use lock_rustix::sys::LOCK_FILE_MODE;
+
+pub use guard::ExistenceGuard;
+
+use crate::error::LockError;
+
+/// A lock of kind [`Nfs`](Kind::Nfs), [`Symlink`](Kind::Symlink), [`Mkdir`](Kind::Mkdir) or
+/// [`Pidfile`](Kind::Pidfile) that can be asked for, as often as one likes. Nothing is opened or
+/// made before that.
+///
+/// The directory that the lock is in is opened when the lock is asked for: a later `chdir`, or a
+/// renamed or replaced parent, leads its guard nowhere else.
+///
+/// ```
+/// use std::time::Duration;
+/// use lock_std::{ExistenceLock, Kind};
+///
+/// # let path = format!("/tmp/lock-std-doc-existence-{}", std::process::id());
+/// let lock = ExistenceLock::at(&path, Kind::Mkdir);
+/// let guard = lock.lock_timeout(Duration::from_secs(5))?;
+/// assert!(lock.try_lock().unwrap_err().is_held());
+/// guard.unlock()?;
+/// assert!(!std::fs::exists(path).unwrap());
+/// # Ok::<(), lock_std::LockError>(())
+/// ```
+#[must_use = "nothing is locked before it is asked for"]
+#[derive(Clone)]
+pub struct ExistenceLock {
+    path: PathBuf,
+    kind: Kind,
+    message: Vec<u8>,
+    mode: u32,
+    stale_age: Duration,
+    lease: Duration,
+    refresh: Option<Duration>,
+    reading_refreshes: bool,
+    holder: Option<Pid>,
+    on_lost: Option<Arc<dyn Fn() + Send + Sync>>,
+}
+
+impl ExistenceLock {
+    /// The lock of this kind at a path. An nfs lock's file is the path with `.nfs_lock` behind it.
+    pub fn at(path: impl AsRef<Path>, kind: Kind) -> ExistenceLock {
+        ExistenceLock {
+            path: path.as_ref().to_owned(),
+            kind,
+            message: Vec::new(),
+            mode: LOCK_FILE_MODE,
+            stale_age: Duration::ZERO,
+            lease: Duration::ZERO,
+            refresh: None,
+            reading_refreshes: false,
+            holder: None,
+            on_lost: None,
+        }
+    }
+
+    /// What an nfs lock says besides host and pid: at most 1023 bytes of any sort.
+    pub fn message(self, message: impl AsRef<[u8]>) -> ExistenceLock {
+        ExistenceLock { message: message.as_ref().to_owned(), ..self }
+    }
+
+    /// The permissions of a file that is made for the lock, less the umask; else 0664.
+    pub fn mode(self, mode: u32) -> ExistenceLock {
+        ExistenceLock { mode, ..self }
+    }
+
+    /// Takes a pid file so old for abandoned if no living process holds it, and one 25 times as old
+    /// in any case, as Pidfile.jl does. Zero, the default: never. A holder that keeps the file
+    /// open, as this library's do, is not dispossessed however old it is.
+    pub fn stale_age(self, stale_age: Duration) -> ExistenceLock {
+        ExistenceLock { stale_age, ..self }
+    }
+
+    /// Holds a pid file for so long after each [refresh](ExistenceLock::refresh) and no longer: it
+    /// falls to others then, though its holder may still run. All who use the lock must say the
+    /// same. What the lock protects should refuse the [numbers](ExistenceGuard::token) of those who
+    /// lost it. Zero, the default: for ever.
+    pub fn lease(self, ttl: Duration) -> ExistenceLock {
+        ExistenceLock { lease: ttl, ..self }
+    }
+
+    /// How often a thread touches the held lock, so that others do not take it for abandoned; zero:
+    /// never. Else it is half the [stale age](ExistenceLock::stale_age) or [lease](ExistenceLock::lease).
+    pub fn refresh(self, every: Duration) -> ExistenceLock {
+        ExistenceLock { refresh: Some(every), ..self }
+    }
+
+    /// Judges others by the rule of Julia 1.11 for those who refresh their own locks: 5 times the
+    /// stale age instead of 25.
+    pub fn expect_refresh(self, expect: bool) -> ExistenceLock {
+        ExistenceLock { reading_refreshes: expect, ..self }
+    }
+
+    /// Takes the lock for another process, which must exist then: the lock is its, and stays with
+    /// it when the guard is [left](ExistenceGuard::leave).
+    pub fn holder(self, pid: Pid) -> ExistenceLock {
+        ExistenceLock { holder: Some(pid), ..self }
+    }
+
+    /// Is called once, by the refreshing thread, when it finds that the lock is not held any more.
+    pub fn on_lost(self, call: impl Fn() + Send + Sync + 'static) -> ExistenceLock {
+        ExistenceLock { on_lost: Some(Arc::new(call)), ..self }
+    }
+
+    /// The path, as it was given.
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// The lock's kind.
+    pub fn kind(&self) -> Kind {
+        self.kind
+    }
+
+    /// How often the held lock is touched; zero: never.
+    fn refresh_every(&self) -> Duration {
+        self.refresh.unwrap_or(self.stale_age.max(self.lease) / 2)
+    }
+
+    fn contender(&self) -> Result<Contender, LockError> {
+        if !self.kind.is_existence() {
+            return Err(self.invalid("this kind is a kernel lock; use Lock"));
+        }
+        let aged = !self.stale_age.is_zero() || !self.lease.is_zero();
+        if aged && self.kind != Kind::Pidfile {
+            return Err(self.invalid("only pid files are judged by age; use Kind::Pidfile"));
+        }
+        let Ok(path) = CString::new(self.path.as_os_str().as_bytes()) else {
+            return Err(self.invalid("a path cannot contain a NUL; correct it"));
+        };
+        let contender = Contender::new(self.kind, &path).map_err(|fault| self.fault(fault))?;
+        let contender = contender.with_mode(self.mode);
+        let live_factor = if self.reading_refreshes { 5 } else { LIVE_FACTOR };
+        Ok(match self.kind {
+            Kind::Pidfile if !self.lease.is_zero() => {
+                contender.with_rule(Rule::Lease { ttl_ms: ms(self.lease) })
+            }
+            Kind::Pidfile => {
+                contender.with_rule(Rule::Pidfile { stale_age_ms: ms(self.stale_age), live_factor })
+            }
+            _ => contender,
+        })
+    }
+
+    /// For whom the lock is taken: he must exist.
+    fn living_holder(&self, contender: &Contender) -> Result<Identity, LockError> {
+        match self.holder {
+            None => Ok(contender.me.clone()),
+            Some(pid) => of(&contender.me, pid)
+                .ok_or_else(|| self.invalid("there is no such process to hold it")),
+        }
+    }
+
+    /// For whom the lock is given back: he may have ended.
+    fn any_holder(&self, contender: &Contender) -> Identity {
+        match self.holder {
+            None => contender.me.clone(),
+            Some(pid) => of(&contender.me, pid).unwrap_or_else(|| ended(&contender.me, pid)),
+        }
+    }
+
+    fn fault(&self, fault: Fault) -> LockError {
+        LockError::Fault { path: self.path.clone(), kind: self.kind, fault }
+    }
+
+    fn invalid(&self, why: &'static str) -> LockError {
+        LockError::Invalid { path: self.path.clone(), kind: self.kind, why }
+    }
+}
+
+impl core::fmt::Debug for ExistenceLock {
+    fn fmt(&self, out: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+        out.debug_struct("ExistenceLock")
+            .field("path", &self.path)
+            .field("kind", &self.kind)
+            .finish_non_exhaustive()
+    }
+}
+
+/// Milliseconds; more than an i64 holds is for ever.
+fn ms(duration: Duration) -> u64 {
+    u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)
+}
