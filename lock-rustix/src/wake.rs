@@ -58,8 +58,8 @@ impl Watch {
     }
 
     /// Watches the lock that stands now, as it was found. After this one more try must be made
-    /// before [`wait`](Watch::wait): what happened before is not seen. `false`: no events will come,
-    /// and the caller must look again after pauses of his own.
+    /// before [`wait`](Watch::wait): what happened before is not seen. `false`: no events will
+    /// come, and the caller must look again after pauses of his own.
     pub fn arm(&mut self, contender: &Contender, found: &Found) -> bool {
         self.drain();
         self.holder = holder(contender, found);

@@ -7,8 +7,9 @@ use core::error::Error;
 use core::time::Duration;
 use std::path::{Path, PathBuf};
 
-use lock_core::fault::Fault;
+use lock_core::fault::{Call, Fault};
 use lock_core::kind::Kind;
+use lock_core::os::Node;
 use lock_core::owner::Owner;
 use lock_core::staleness::{Stale, Unknown};
 
@@ -168,6 +169,13 @@ impl LockError {
             }
             _ => None,
         }
+    }
+
+    /// That a pid file could not be opened.
+    pub(crate) fn from_open(path: &Path, error: &std::io::Error) -> LockError {
+        let errno = rustix::io::Errno::from_raw_os_error(error.raw_os_error().unwrap_or_default());
+        let fault = lock_rustix::fault::fault(Call::Open, Node::Lock, errno);
+        LockError::Fault { path: path.to_owned(), kind: Kind::Pidfile, fault }
     }
 
     fn lock(&self) -> (&Path, Kind) {

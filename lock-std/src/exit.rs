@@ -1,5 +1,6 @@
-//! Removing locks and lock files when the process exits: when main returns, when a panic or an error
-//! ends it, and when anything calls `exit`. Not when it is killed or aborts, nor after `_exit`.
+//! Removing locks and lock files when the process exits: when main returns, when a panic or an
+//! error ends it, and when anything calls `exit`. Not when it is killed or aborts, nor after
+//! `_exit`.
 //!
 //! C runs the functions given to `atexit` before it closes anything, so the names go while the
 //! locks are held. Only the process that took a lock removes its file, not a forked child of it,

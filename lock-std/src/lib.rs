@@ -21,6 +21,7 @@
 //! | hold one, convert it, release it and know | [`Guard`] |
 //! | know why there is none | [`LockError`] |
 //! | port a program from Jane Street's `Lock_file_blocking` | [`lock_file_blocking`] |
+//! | port one from Julia's `Pidfile` | [`pidfile`] |
 //! | lock an open file of your own, as OCaml's `flock` does | [`flock`] |
 //!
 //! **What is promised.** A [`Guard`] exists only while its lock is held on the file that the path
@@ -44,6 +45,7 @@ mod guard;
 mod lock;
 pub mod lock_file_blocking;
 mod look;
+pub mod pidfile;
 mod site;
 mod wait;
 

@@ -12,8 +12,9 @@ fn exists(test: &str) -> bool {
     let Some((module, name)) = test.rsplit_once("::") else { return false };
     let module = module.replace("::", "/");
     let function = format!("fn {name}(");
-    ["tests", "src"].into_iter().any(|dir| {
-        let path = root().join(format!("lock-std/{dir}/{module}.rs"));
+    let dirs = ["lock-std/tests", "lock-std/src", "lock-rustix/tests", "tests/it/lockbox"];
+    dirs.into_iter().any(|dir| {
+        let path = root().join(format!("{dir}/{module}.rs"));
         fs::read_to_string(path).is_ok_and(|source| source.contains(&function))
     })
 }

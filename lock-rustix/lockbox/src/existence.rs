@@ -44,7 +44,7 @@ pub(crate) fn take(
     mut waiting: Option<Waiting>,
 ) -> Result<Taken, Refused> {
     let deadline_ns = patience.deadline_ns();
-    let request = Request { holder, message, flocked, deadline_ns, cancel: None };
+    let request = Request { holder, message, flocked, deadline_ns, ..Request::once(holder) };
     contender.lock(&request, &mut |event| {
         if let (Event::Waiting { found, left_ns }, Some(waiting)) = (event, &mut waiting) {
             let owner = found.claim.as_ref().map(|claim| claim.owner.clone());

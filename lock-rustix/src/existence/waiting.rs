@@ -38,8 +38,25 @@ pub struct Request<'a> {
     /// When to give up, by the [monotonic clock](crate::clock::monotonic_ns); the largest number
     /// for never. There is at least one try.
     pub deadline_ns: u64,
+    /// The longest pause between two tries, in nanoseconds; the largest number for none but those
+    /// that events and the file system's nature set. With one, the kernel's queue is not used.
+    pub longest_pause_ns: u64,
     /// Ends the wait when it can be read.
     pub cancel: Option<BorrowedFd<'a>>,
+}
+
+impl<'a> Request<'a> {
+    /// One try for the calling process, without words.
+    pub fn once(me: &'a Identity) -> Request<'a> {
+        Request {
+            holder: me,
+            message: b"",
+            flocked: true,
+            deadline_ns: 0,
+            longest_pause_ns: u64::MAX,
+            cancel: None,
+        }
+    }
 }
 
 /// What a waiter can be told.
@@ -80,8 +97,7 @@ impl Contender {
     ///
     /// let contender = Contender::new(Kind::Mkdir, c"/tmp/lock-rustix-doc-waiting").unwrap();
     /// let me = &contender.me;
-    /// let request =
-    ///     Request { holder: me, message: b"", flocked: true, deadline_ns: 0, cancel: None };
+    /// let request = Request::once(me);
     /// let taken = contender.lock(&request, &mut |_| {}).unwrap();
     /// let refused = contender.lock(&request, &mut |_| {}).unwrap_err();
     /// assert!(matches!(refused, Refused::Held(_)));
@@ -92,10 +108,26 @@ impl Contender {
         request: &Request<'_>,
         observe: &mut dyn FnMut(Event<'_>),
     ) -> Result<Taken, Refused> {
+        self.lock_by(request, observe, &|| {
+            self.try_lock(request.holder, request.message, request.flocked)
+        })
+    }
+
+    /// [`lock`](Contender::lock) of a pid file that stays empty for the caller to write.
+    pub fn lock_empty(&self, request: &Request<'_>) -> Result<Taken, Refused> {
+        self.lock_by(request, &mut |_| {}, &|| self.try_lock_empty())
+    }
+
+    fn lock_by(
+        &self,
+        request: &Request<'_>,
+        observe: &mut dyn FnMut(Event<'_>),
+        attempt: Attempt<'_>,
+    ) -> Result<Taken, Refused> {
         let (mut restarts, mut watch, mut armed) = (0, None::<Watch>, false);
         let mut pause_ns = PAUSE_NS;
         loop {
-            let (queue, verdict) = match self.attempt(request, &mut restarts)? {
+            let (queue, verdict) = match self.settle(attempt, &mut restarts)? {
                 Ok(taken) => return Ok(taken),
                 Err(way) => way,
             };
@@ -106,6 +138,7 @@ impl Contender {
             let watch_ = watch.get_or_insert_with(Watch::new);
             if armed {
                 let jittered_ns = pause_ns / 2 + monotonic_ns() % (pause_ns / 2 + 1);
+                let left_ns = left_ns.min(request.longest_pause_ns);
                 if watch_.wait(left_ns, jittered_ns, request.cancel) == Woken::Cancelled {
                     return Err(Refused::Cancelled);
                 }
@@ -117,7 +150,8 @@ impl Contender {
             // Gone since, or not to be looked at: the next try tells.
             let Ok(Some(found)) = self.look() else { continue };
             observe(Event::Waiting { found: &found, left_ns });
-            if let (Some(file), u64::MAX, None) = (&queue, request.deadline_ns, request.cancel) {
+            let endless = request.deadline_ns.min(request.longest_pause_ns) == u64::MAX;
+            if let (Some(file), true, None) = (&queue, endless, request.cancel) {
                 // Whoever comes out of the queue has the flock of what is no lock any more, and
                 // lets the next one out by closing it. A signal only means to look again.
                 let _ = flock(file, FlockOperation::LockExclusive);
@@ -131,13 +165,13 @@ impl Contender {
     }
 
     /// Tries until the lock is ours or in the way.
-    fn attempt(
+    fn settle(
         &self,
-        request: &Request<'_>,
+        attempt: Attempt<'_>,
         restarts: &mut u32,
     ) -> Result<Result<Taken, InTheWay>, Refused> {
         loop {
-            match self.try_lock(request.holder, request.message, request.flocked) {
+            match attempt() {
                 Ok(taken) => {
                     // Where others were in the way, some may have been killed there.
                     if *restarts > 0 {
@@ -160,6 +194,9 @@ impl Contender {
         }
     }
 }
+
+/// One try at the lock.
+type Attempt<'a> = &'a dyn Fn() -> Result<Taken, TryLockError<OwnedFd>>;
 
 /// The file to queue at, and what is known of the holder.
 type InTheWay = (Option<OwnedFd>, Option<Verdict>);

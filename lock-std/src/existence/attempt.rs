@@ -2,6 +2,7 @@
 //! with one that another process holds.
 
 use core::time::Duration;
+use std::fs::File;
 use std::os::fd::OwnedFd;
 use std::time::Instant;
 
@@ -42,8 +43,7 @@ impl ExistenceLock {
             holder: &holder,
             message: &self.message,
             flocked: self.holder.is_none(),
-            deadline_ns: 0,
-            cancel: None,
+            ..Request::once(&holder)
         };
         match contender.lock(&request, &mut |_| {}) {
             Ok(taken) => Ok(ExistenceGuard::new(self, contender, taken)),
@@ -125,6 +125,25 @@ impl ExistenceLock {
         self.contender()?.sweep().map_err(|fault| self.fault(fault))
     }
 
+    /// A pid file that stays empty for the caller to write, with its flock.
+    pub(crate) fn open_empty(&self, wait: bool) -> Result<File, LockError> {
+        let contender = self.contender()?;
+        let request = Request {
+            deadline_ns: if wait { u64::MAX } else { 0 },
+            longest_pause_ns: ns(self.longest_pause),
+            ..Request::once(&contender.me)
+        };
+        let taken =
+            contender.lock_empty(&request).map_err(|refused| self.refused(&contender, refused))?;
+        let file = taken.file().map(|file| file.try_clone_to_owned());
+        taken.leave();
+        match file {
+            Some(Ok(file)) => Ok(file.into()),
+            Some(Err(error)) => Err(LockError::from_open(&self.path, &error)),
+            None => Err(self.invalid("this kind has no file")),
+        }
+    }
+
     fn wait(&self, deadline: Option<Instant>) -> Result<ExistenceGuard, LockError> {
         let start = Instant::now();
         let contender = self.contender()?;
@@ -135,6 +154,7 @@ impl ExistenceLock {
             message: &self.message,
             flocked: self.holder.is_none(),
             deadline_ns: left.map_or(u64::MAX, |left| monotonic_ns().saturating_add(ns(left))),
+            longest_pause_ns: ns(self.longest_pause),
             cancel: None,
         };
         match contender.lock(&request, &mut |_| {}) {

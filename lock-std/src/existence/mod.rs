@@ -55,6 +55,7 @@ pub struct ExistenceLock {
     stale_age: Duration,
     lease: Duration,
     refresh: Option<Duration>,
+    longest_pause: Duration,
     reading_refreshes: bool,
     holder: Option<Pid>,
     on_lost: Option<Arc<dyn Fn() + Send + Sync>>,
@@ -71,6 +72,7 @@ impl ExistenceLock {
             stale_age: Duration::ZERO,
             lease: Duration::ZERO,
             refresh: None,
+            longest_pause: Duration::MAX,
             reading_refreshes: false,
             holder: None,
             on_lost: None,
@@ -103,7 +105,8 @@ impl ExistenceLock {
     }
 
     /// How often a thread touches the held lock, so that others do not take it for abandoned; zero:
-    /// never. Else it is half the [stale age](ExistenceLock::stale_age) or [lease](ExistenceLock::lease).
+    /// never. Else it is half the [stale age](ExistenceLock::stale_age) or
+    /// [lease](ExistenceLock::lease).
     pub fn refresh(self, every: Duration) -> ExistenceLock {
         ExistenceLock { refresh: Some(every), ..self }
     }
@@ -112,6 +115,12 @@ impl ExistenceLock {
     /// stale age instead of 25.
     pub fn expect_refresh(self, expect: bool) -> ExistenceLock {
         ExistenceLock { reading_refreshes: expect, ..self }
+    }
+
+    /// The longest pause between two looks at a lock that is in the way. Without this a wait relies
+    /// on events where they come.
+    pub fn longest_pause(self, longest_pause: Duration) -> ExistenceLock {
+        ExistenceLock { longest_pause, ..self }
     }
 
     /// Takes the lock for another process, which must exist then: the lock is its, and stays with
@@ -186,7 +195,7 @@ impl ExistenceLock {
         LockError::Fault { path: self.path.clone(), kind: self.kind, fault }
     }
 
-    fn invalid(&self, why: &'static str) -> LockError {
+    pub(crate) fn invalid(&self, why: &'static str) -> LockError {
         LockError::Invalid { path: self.path.clone(), kind: self.kind, why }
     }
 }

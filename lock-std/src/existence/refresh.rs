@@ -1,5 +1,5 @@
-//! The heartbeat of a held lock: a thread that touches it, notices its loss, and ends with the guard.
-//! When to touch is [`lock_core::refresh`]'s to say.
+//! The heartbeat of a held lock: a thread that touches it, notices its loss, and ends with the
+//! guard. When to touch is [`lock_core::refresh`]'s to say.
 
 use core::time::Duration;
 use std::sync::Arc;

@@ -1,5 +1,5 @@
-//! `Lock_file_blocking.Symlink` by its own names: a symbolic link that is the lock, and whose target
-//! is the caller's own text.
+//! `Lock_file_blocking.Symlink` by its own names: a symbolic link that is the lock, and whose
+//! target is the caller's own text.
 //!
 //! Others can read the text, but nobody can tell from it whether the holder lives: the lock is
 //! never found stale. [`ExistenceLock`](crate::ExistenceLock) with [`Kind::Symlink`] is the one
