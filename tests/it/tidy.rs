@@ -194,8 +194,14 @@ fn the_readme_knows_every_kind() {
 
 /// Whether there is a function of this name in a module where tests or examples are.
 fn is_shown(test: &str) -> bool {
-    const DIRS: [&str; 5] =
-        ["lock-std/tests", "tests/it", "lock-std/src", "lock-rustix/tests", "lock-core/tests"];
+    const DIRS: [&str; 6] = [
+        "lock-std/tests",
+        "tests/it",
+        "tests/it/lockbox",
+        "lock-std/src",
+        "lock-rustix/tests",
+        "lock-core/tests",
+    ];
     let (modules, name) = test.rsplit_once("::").unwrap_or(("", test));
     let modules = modules.replace("::", "/");
     let ends = [".rs", "/mod.rs", "/main.rs"];
