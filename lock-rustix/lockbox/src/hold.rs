@@ -36,7 +36,7 @@ impl Guard {
     }
 
     /// Gives the lock back. Says so if it was lost meanwhile.
-    fn release(self) {
+    pub(crate) fn release(self) {
         if let Guard::Existence(spot, taken, _) = self {
             match taken.unlock(&spot) {
                 Ok(Unlocked::Released) => {}
@@ -78,6 +78,16 @@ fn lost() {
 
 /// Runs the command, passes signals on to it, and releases the lock when it has ended.
 pub(crate) fn hold_while(stack: &mut Stack, at: usize, command: &CStr, mut guard: Guard) -> u8 {
+    let ended = run_under(stack, at, command, &mut guard);
+    guard.release();
+    match ended {
+        Ended::Exited(status) => status,
+        Ended::Killed(signal) => 128 + signal,
+    }
+}
+
+/// Runs the command and passes signals on to it; the lock is still held when it has ended.
+pub(crate) fn run_under(stack: &mut Stack, at: usize, command: &CStr, guard: &mut Guard) -> Ended {
     const STOP: [sys::Signal; 4] = [INT, TERM, HUP, QUIT];
     const WATCHED: SignalSet = SignalSet::of(&[INT, TERM, HUP, QUIT, CHLD]);
     // Blocked before the fork, so that none can kill us between.
@@ -91,13 +101,12 @@ pub(crate) fn hold_while(stack: &mut Stack, at: usize, command: &CStr, mut guard
             sys::exit(cannot_run(command, errno));
         }
         Err(errno) => {
-            guard.release();
             let errno = u64::from(errno.raw_os_error().unsigned_abs());
             Out::stderr().text("lockbox: cannot fork: errno ").number(errno).text("\n");
-            return exit::OS_ERROR;
+            return Ended::Exited(exit::OS_ERROR);
         }
     };
-    let ended = loop {
+    loop {
         let timeout_ns = guard.refresh();
         match sys::wait_for_signal(WATCHED, timeout_ns) {
             // The terminal has told the whole foreground group: the command knows.
@@ -108,14 +117,9 @@ pub(crate) fn hold_while(stack: &mut Stack, at: usize, command: &CStr, mut guard
         }
         match sys::wait(child, false) {
             Ok(None) => {}
-            Ok(Some(ended)) => break ended,
-            Err(_) => break Ended::Exited(exit::OS_ERROR),
+            Ok(Some(ended)) => return ended,
+            Err(_) => return Ended::Exited(exit::OS_ERROR),
         }
-    };
-    guard.release();
-    match ended {
-        Ended::Exited(status) => status,
-        Ended::Killed(signal) => 128 + signal,
     }
 }
 

@@ -38,7 +38,11 @@ pub fn main(mut stack: Stack) -> u8 {
     let name = stack.args().get(0).map_or(&b""[..], core::ffi::CStr::to_bytes);
     let base = name.rsplit(|&byte| byte == b'/').next().unwrap_or(name);
     match base {
+        b"dotlockfile" => applet::dotlockfile::main(&mut stack, 1),
         b"flock" => applet::flock::main(&mut stack, 1),
+        b"lockf" => applet::lockf::main(&mut stack, 1),
+        b"lockfile" => applet::lockfile::main(&stack, 1),
+        b"setlock" => applet::setlock::main(&stack, 1),
         _ => command::main(&mut stack),
     }
 }

@@ -76,6 +76,11 @@ impl Stack {
         self.args
     }
 
+    /// The environment, to be read.
+    pub fn environment_ref(&self) -> &Environment {
+        &self.environment
+    }
+
     /// The environment.
     pub fn environment(&mut self) -> &mut Environment {
         &mut self.environment

@@ -1,5 +1,6 @@
 //! The tool from outside: `lockbox` as scripts use it.
 
+mod applets;
 mod existence;
 mod field;
 mod list;

@@ -93,9 +93,10 @@ usage: lockbox explain [-j] FILE
 Tell which convention wrote this lock file, what it says, and what follows.
 ";
 
-const FLOCK: &str = "\
-usage: lockbox flock ARG...
-The applet flock(1), as it runs under that name; see lockbox flock --help.
+const APPLET: &str = "\
+usage: lockbox APPLET ARG...
+Be dotlockfile(1), flock(1), lockf(1), lockfile(1) or setlock(8), as under these
+names; each says what it takes when it is called wrongly.
 ";
 
 const ALL: &str = "\
@@ -109,7 +110,8 @@ usage: lockbox COMMAND ...
   wait     wait until a lock is free
   list     tell which kernel locks are held, and who waits
   explain  tell what a lock file says
-  flock    be flock(1); also under the name flock
+  dotlockfile, flock, lockf, lockfile, setlock
+           be that program; also under its name
   help     tell what a command takes
   version  tell the version
 ";
@@ -126,7 +128,7 @@ pub(super) fn main(stack: &Stack, at: usize) -> u8 {
         Some(b"list") => LIST,
         Some(b"explain") => EXPLAIN,
         Some(b"wait") => WAIT,
-        Some(b"flock") => FLOCK,
+        Some(b"dotlockfile" | b"flock" | b"lockf" | b"lockfile" | b"setlock") => APPLET,
         Some(name) => return wrong_usage(&[b"help: unknown command '", name, b"'"]),
     };
     let mut out = Out::stdout();

@@ -34,7 +34,11 @@ pub(crate) fn main(stack: &mut Stack) -> u8 {
         b"status" => status::main(stack, 2),
         b"touch" => release::touch(stack, 2),
         b"wait" => wait::main(stack, 2),
+        b"dotlockfile" => crate::applet::dotlockfile::main(stack, 2),
         b"flock" => crate::applet::flock::main(stack, 2),
+        b"lockf" => crate::applet::lockf::main(stack, 2),
+        b"lockfile" => crate::applet::lockfile::main(stack, 2),
+        b"setlock" => crate::applet::setlock::main(stack, 2),
         b"help" | b"--help" | b"-h" => help::main(stack, 2),
         b"version" | b"--version" | b"-V" => {
             Out::stdout().text("lockbox ").text(env!("CARGO_PKG_VERSION")).text("\n");
