@@ -1,12 +1,12 @@
 //! What simulated processes run.
 
 use lock_core::fault::{Fault, FaultKind};
-use lock_core::os::{Flock, LockTable, OfdLocks, PosixLocks};
+use lock_core::os::{Access, Files, Flock, LockTable, Node, OfdLocks, PosixLocks};
 use lock_core::owner::{BootId, Owner, Pid, PidNamespace, StartTime};
 use lock_core::payload::message::Message;
-use lock_core::scheme::breaking::{Rule, Terms, TryLockError};
+use lock_core::scheme::breaking::{Rule, Terms, TryLockError, exclude};
 use lock_core::scheme::kernel::{self, Convention};
-use lock_core::scheme::{hardlink, mkdir, symlink};
+use lock_core::scheme::{hardlink, lease, mkdir, symlink};
 use lock_core::staleness::{Claim, Observer, Policy};
 use lock_tests::model::explore::{Me, Outcome};
 use lock_tests::model::sim::Sim;
@@ -90,6 +90,36 @@ pub(crate) fn unnamed(sim: &Sim<'_>, me: Me) -> Outcome {
     })
 }
 
+/// A lease whose holder is gone: no time passes on this disk.
+pub(crate) fn leased(sim: &Sim<'_>, me: Me) -> Outcome {
+    with_terms(me, false, |terms| {
+        let terms = Terms { rule: Rule::Lease { ttl_ms: 1 }, ..*terms };
+        match lease::try_lock(&sim, &terms) {
+            Ok(locked) => {
+                sim.enter();
+                sim.leave();
+                let guard = match (&sim).open(Node::Directory, Access::Read) {
+                    Ok(guard) => guard,
+                    Err(fault) => return crashed(sim, fault),
+                };
+                sim.wait_for(&guard);
+                match exclude(&sim, guard) {
+                    Ok(guard) => match lease::unlock(&sim, guard, locked) {
+                        Ok(_) => Outcome::Done,
+                        Err(fault) => crashed(sim, fault),
+                    },
+                    // Only after a crash: the guard was waited for.
+                    Err(_) => Outcome::Retry,
+                }
+            }
+            Err(TryLockError::Held { .. } | TryLockError::Again) => Outcome::Retry,
+            Err(TryLockError::Fault(fault) | TryLockError::NotPermitted { fault, .. }) => {
+                crashed(sim, fault)
+            }
+        }
+    })
+}
+
 pub(crate) fn symlinked(sim: &Sim<'_>, me: Me) -> Outcome {
     with_terms(me, false, |terms| {
         hold(sim, symlink::try_lock(&sim, terms), |locked| {
@@ -117,7 +147,7 @@ pub(crate) fn plain_directory(sim: &Sim<'_>, _: Me) -> Outcome {
 
 /// A release in the wrong order: the flock goes before the name.
 pub(crate) fn closes_before_it_unlinks(sim: &Sim<'_>, me: Me) -> Outcome {
-    use lock_core::os::{Names, Node};
+    use lock_core::os::Names;
 
     with_terms(me, true, |terms| {
         hold(sim, hardlink::try_lock_named(&sim, terms), |locked| {

@@ -42,6 +42,8 @@ enum Body {
 struct Node {
     body: Body,
     links: u8,
+    /// Made without a name, and to get its first.
+    linkable: bool,
 }
 
 /// An open file: what a descriptor refers to.
@@ -69,7 +71,7 @@ pub type Answer<T> = Result<T, FaultKind>;
 
 impl Default for Disk {
     fn default() -> Disk {
-        let directory = Node { body: Body::Directory, links: 1 };
+        let directory = Node { body: Body::Directory, links: 1, linkable: false };
         Disk {
             nodes: BTreeMap::from([(DIRECTORY, directory)]),
             names: BTreeMap::new(),
@@ -121,6 +123,18 @@ impl Disk {
     pub fn has_open(&self, who: Who) -> bool {
         self.opens.values().any(|open| open.who == who)
             || self.posix.keys().any(|&(_, owner)| owner == who)
+    }
+
+    /// Whether only its opener can reach an open file: it has no name but a private one, and nobody
+    /// else has it open.
+    pub fn is_private(&self, at: u8) -> bool {
+        let Some(open) = self.opens.get(&at) else { return false };
+        let public = |(name, &ino): (&Name, &u8)| {
+            ino == open.ino && !matches!(name, Name::Private(who, _) if *who == open.who)
+        };
+        open.ino != DIRECTORY
+            && !self.names.iter().any(public)
+            && !self.opens.values().any(|other| other.ino == open.ino && other.who != open.who)
     }
 
     /// The inode number of an open file.
@@ -224,6 +238,12 @@ impl Disk {
     /// `link(2)`.
     pub fn link(&mut self, from: Name, to: Name) -> Answer<()> {
         let ino = self.find(from)?;
+        if self.has(to) {
+            return Err(FaultKind::Exists);
+        }
+        if self.nodes[&ino].body == Body::Directory {
+            return Err(FaultKind::Denied);
+        }
         self.name(ino, to)
     }
 
@@ -240,8 +260,12 @@ impl Disk {
             if old == ino {
                 return Ok(());
             }
-            if self.nodes[&old].body == Body::Directory && !self.is_empty(old) {
-                return Err(FaultKind::NotEmpty);
+            let is_directory = |ino: &u8| self.nodes[ino].body == Body::Directory;
+            match (is_directory(&ino), is_directory(&old)) {
+                (false, true) => return Err(FaultKind::IsDirectory),
+                (true, false) => return Err(FaultKind::NotDirectory),
+                _ if !self.is_empty(old) => return Err(FaultKind::NotEmpty),
+                _ => {}
             }
             self.names.remove(&to);
             self.drop_link(old);
@@ -373,7 +397,7 @@ impl Disk {
     fn make(&mut self, body: Body, links: u8) -> u8 {
         let ino =
             (1..u8::MAX).find(|ino| !self.nodes.contains_key(ino)).expect("a free inode number");
-        self.nodes.insert(ino, Node { body, links });
+        self.nodes.insert(ino, Node { body, links, linkable: links == 0 });
         ino
     }
 
@@ -387,10 +411,13 @@ impl Disk {
         if self.has(to) {
             return Err(FaultKind::Exists);
         }
-        self.names.insert(to, ino);
-        if let Some(node) = self.nodes.get_mut(&ino) {
-            node.links += 1;
+        let node = self.nodes.get_mut(&ino).ok_or(FaultKind::Missing)?;
+        if node.links == 0 && !node.linkable {
+            return Err(FaultKind::Missing);
         }
+        node.links += 1;
+        node.linkable = false;
+        self.names.insert(to, ino);
         Ok(())
     }
 

@@ -1,6 +1,10 @@
 //! Breadth-first through every interleaving of a few processes, a crash possible before each step,
 //! restarts, with a new pid or an old one. A counterexample comes with its shortest trace.
 //!
+//! A step that nobody else can see or be seen by, of a file that has no public name yet, is taken
+//! at once: its order among the steps of others changes nothing. [`World::every_order`] does
+//! without that, to show it.
+//!
 //! Shown of each world: never two holders; whoever is left, or comes new, can get the lock without
 //! help once the others have ended; what crashes leave behind is bounded.
 
@@ -58,6 +62,8 @@ pub struct World {
     pub disk: Disk,
     /// How many private names may stay in the end.
     pub leftovers: usize,
+    /// Whether steps that nobody else can see are ordered in every way too.
+    pub every_order: bool,
 }
 
 /// What was found.
@@ -69,20 +75,29 @@ pub enum Found {
     Wrong(&'static str, Vec<String>),
 }
 
-#[derive(Clone, Debug, Eq, Hash, PartialEq)]
-struct State {
-    disk: Disk,
-    processes: Vec<Process>,
-    crashes: u8,
+/// What leads from one state to another.
+#[derive(Clone, Copy, Debug)]
+enum Event {
+    /// A process makes its next call.
+    Step(Who),
+    /// It is killed, and starts again.
+    Crash(Who),
 }
 
 #[derive(Clone, Debug, Eq, Hash, PartialEq)]
-struct Process {
-    me: Me,
-    life: u8,
-    past: Vec<Past>,
-    holding: bool,
-    rounds: u8,
+pub(super) struct State {
+    pub(super) disk: Disk,
+    pub(super) processes: Vec<Process>,
+    pub(super) crashes: u8,
+}
+
+#[derive(Clone, Debug, Eq, Hash, PartialEq)]
+pub(super) struct Process {
+    pub(super) me: Me,
+    pub(super) life: u8,
+    pub(super) past: Vec<Past>,
+    pub(super) holding: bool,
+    pub(super) rounds: u8,
     alive: bool,
 }
 
@@ -102,6 +117,7 @@ impl World {
             mutant: Mutant::default(),
             disk: Disk::default(),
             leftovers: 0,
+            every_order: false,
         }
     }
 
@@ -145,21 +161,21 @@ impl World {
             let successors = self.successors(&state);
             if successors.is_empty() {
                 if let Some(why) = self.wrong_at_the_end(&state) {
-                    return Found::Wrong(why, trace(&from, here));
+                    return Found::Wrong(why, self.trace(&from, here));
                 }
             }
-            for (label, next) in successors {
+            for (event, next) in successors {
                 let there = id(&next);
                 if !seen.insert(there) {
                     continue;
                 }
-                from.insert(there, (here, label));
+                from.insert(there, (here, event));
                 let holders = next.processes.iter().filter(|it| it.holding).count();
                 if holders > 1 {
-                    return Found::Wrong("two hold the lock", trace(&from, there));
+                    return Found::Wrong("two hold the lock", self.trace(&from, there));
                 }
                 if self.solo && !self.somebody_can_go_on(&next) {
-                    return Found::Wrong("nobody can ever get the lock", trace(&from, there));
+                    return Found::Wrong("nobody can ever get the lock", self.trace(&from, there));
                 }
                 queue.push_back(next);
             }
@@ -167,7 +183,7 @@ impl World {
         Found::Holds(seen.len())
     }
 
-    fn first(&self) -> State {
+    pub(super) fn first(&self) -> State {
         let mut disk = self.disk.clone();
         let processes = (0..self.programs.len())
             .map(|who| {
@@ -180,26 +196,77 @@ impl World {
         State { disk, processes, crashes: self.crashes }
     }
 
-    fn successors(&self, state: &State) -> Vec<(String, State)> {
+    fn successors(&self, state: &State) -> Vec<(Event, State)> {
         let mut successors = Vec::new();
         for who in 0..state.processes.len() {
             let process = &state.processes[who];
             if process.alive && process.rounds > 0 {
+                let first = successors.len();
                 let mut next = state.clone();
-                let label = self.step(&mut next, who);
-                successors.push((label, next));
+                let seen_by_others = self.step(&mut next, who).1;
+                successors.push((Event::Step(who_of(who)), next));
                 if state.crashes > 0 {
                     let mut next = state.clone();
                     self.crash(&mut next, who);
-                    successors.push((format!("p{who} is killed, and starts again"), next));
+                    successors.push((Event::Crash(who_of(who)), next));
+                }
+                if !seen_by_others && !self.every_order {
+                    return successors.split_off(first);
                 }
             }
         }
         successors
     }
 
-    /// One call of one process, or the end of its run.
-    fn step(&self, state: &mut State, who: usize) -> String {
+    /// The steps from the start to a state, made again to be described.
+    fn trace(&self, from: &HashMap<u64, (u64, Event)>, mut at: u64) -> Vec<String> {
+        let mut events = Vec::new();
+        while let Some((before, event)) = from.get(&at) {
+            events.push(*event);
+            at = *before;
+        }
+        let mut state = self.first();
+        let describe = |event: &Event| match *event {
+            Event::Step(who) => self.step(&mut state, usize::from(who)).0,
+            Event::Crash(who) => {
+                self.crash(&mut state, usize::from(who));
+                format!("p{who} is killed, and starts again")
+            }
+        };
+        events.iter().rev().map(describe).collect()
+    }
+
+    /// Explores it all, and shows `see` the answers of each process after each of its steps, and
+    /// how its run ended if it did.
+    pub fn for_each_step(&self, see: &mut dyn FnMut(&[Past], Option<Outcome>)) {
+        let first = self.first();
+        let mut seen = HashSet::from([id(&first)]);
+        let mut queue = VecDeque::from([first]);
+        while let Some(state) = queue.pop_front() {
+            for who in 0..state.processes.len() {
+                let process = &state.processes[who];
+                if process.rounds == 0 {
+                    continue;
+                }
+                let mut next = state.clone();
+                self.step(&mut next, who);
+                let now = &next.processes[who];
+                if now.past.is_empty() {
+                    let done = now.rounds < process.rounds;
+                    let outcome = if done { Outcome::Done } else { Outcome::Retry };
+                    see(&process.past, Some(outcome));
+                } else {
+                    see(&now.past, None);
+                }
+                if seen.insert(id(&next)) {
+                    queue.push_back(next);
+                }
+            }
+        }
+    }
+
+    /// One call of one process, or the end of its run: what it was, and whether others can see it.
+    pub(super) fn step(&self, state: &mut State, who: usize) -> (String, bool) {
         let process = &mut state.processes[who];
         let disk = RefCell::new(mem::take(&mut state.disk));
         let (past, number) = (mem::take(&mut process.past), who_of(who));
@@ -218,7 +285,7 @@ impl World {
             }
         }
         let holds = if process.holding { ", holds" } else { "" };
-        format!("p{who} {label}{holds}")
+        (format!("p{who} {label}{holds}"), step.seen_by_others || step.ended)
     }
 
     fn crash(&self, state: &mut State, who: usize) {
@@ -245,7 +312,7 @@ impl World {
                 .any(|who| wants(&state.processes[who]) && self.gets_it_alone(state, who))
     }
 
-    fn gets_it_alone(&self, state: &State, who: usize) -> bool {
+    pub(super) fn gets_it_alone(&self, state: &State, who: usize) -> bool {
         let mut state = state.clone();
         let rounds = state.processes[who].rounds;
         (0..ALONE_STEPS).any(|_| {
@@ -273,7 +340,7 @@ impl World {
     }
 }
 
-fn who_of(who: usize) -> Who {
+pub(super) fn who_of(who: usize) -> Who {
     Who::try_from(who).expect("a few processes")
 }
 
@@ -287,14 +354,4 @@ fn id(state: &State) -> u64 {
     let mut hasher = DefaultHasher::new();
     state.hash(&mut hasher);
     hasher.finish()
-}
-
-fn trace(from: &HashMap<u64, (u64, String)>, mut at: u64) -> Vec<String> {
-    let mut trace = Vec::new();
-    while let Some((before, label)) = from.get(&at) {
-        trace.push(label.clone());
-        at = *before;
-    }
-    trace.reverse();
-    trace
 }

@@ -34,6 +34,34 @@ enum Reply {
     Process(ProcessState),
 }
 
+impl Past {
+    /// What was done, for people.
+    pub fn step(&self) -> String {
+        match (&self.answer, self.call, self.node) {
+            (Reply::Process(_), ..) => "look the holder up".into(),
+            (Reply::Done(_), Call::Pread, Node::LockTable) => "HOLD THE LOCK".into(),
+            (Reply::Done(_), Call::Fcntl, Node::LockTable) => "close".into(),
+            (Reply::Stat(_), Call::Fstat, _) => "fstat".into(),
+            (_, Call::Pread | Call::Pwrite | Call::Flock, _) => self.call.name().into(),
+            (_, call, node) => format!("{} {}", call.name(), node.name()),
+        }
+    }
+
+    /// How that went, for people.
+    pub fn outcome(&self) -> String {
+        match &self.answer {
+            Reply::Process(ProcessState::Running { .. }) => "runs".into(),
+            Reply::Process(_) => "gone".into(),
+            Reply::Blocker(mode) => if mode.is_some() { "somebody" } else { "nobody" }.into(),
+            Reply::Done(Err(kind))
+            | Reply::Open(Err(kind))
+            | Reply::Stat(Err(kind))
+            | Reply::Bytes(Err(kind)) => kind.reason().into(),
+            Reply::Done(_) | Reply::Open(_) | Reply::Stat(_) | Reply::Bytes(_) => "ok".into(),
+        }
+    }
+}
+
 impl fmt::Display for Past {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
         let (call, node) = (self.call.name(), self.node.name());
@@ -84,6 +112,7 @@ struct State<'d> {
     at: usize,
     /// Whether the program has what it wanted, and nothing after the crash told it so.
     holding: bool,
+    seen_by_others: bool,
     mutant: Mutant,
     seen: Seen,
 }
@@ -107,6 +136,8 @@ pub struct Step {
     pub holding: bool,
     /// Whether the program ended with real answers only.
     pub ended: bool,
+    /// Whether what it did can matter to others, or theirs to it.
+    pub seen_by_others: bool,
 }
 
 impl<'d> Sim<'d> {
@@ -121,8 +152,20 @@ impl<'d> Sim<'d> {
     ) -> Sim<'d> {
         let known = past.len();
         let seen = Seen::default();
-        let (at, holding) = (0, false);
-        Sim(RefCell::new(State { disk, who, life, past, known, budget, at, holding, mutant, seen }))
+        let (at, holding, seen_by_others) = (0, false, true);
+        Sim(RefCell::new(State {
+            disk,
+            who,
+            life,
+            past,
+            known,
+            budget,
+            at,
+            holding,
+            seen_by_others,
+            mutant,
+            seen,
+        }))
     }
 
     /// The process holds the lock from here until [`leave`](Self::leave).
@@ -140,11 +183,26 @@ impl<'d> Sim<'d> {
         }
     }
 
+    /// Waits for the flock of an open file, as `flock(2)` without `LOCK_NB`: as long as another has
+    /// it, the process stays where it is.
+    pub fn wait_for(&self, file: &File<'_, '_>) {
+        let at = file.at;
+        let locked =
+            self.done(Call::Flock, Node::Guard, |disk, _| disk.flock(at, Some(Mode::Exclusive)));
+        let state = &mut *self.0.borrow_mut();
+        if locked == Err(FaultKind::WouldBlock) && state.past.len() > state.known {
+            state.past.pop();
+            // Nothing more happens in this step.
+            state.budget = 0;
+        }
+    }
+
     /// What the step did.
     pub fn finish(self) -> Step {
         let state = self.0.into_inner();
         let ended = state.at <= state.known + state.budget;
-        Step { past: state.past, holding: state.holding, ended }
+        let State { past, holding, seen_by_others, .. } = state;
+        Step { past, holding, ended, seen_by_others }
     }
 
     /// Answers one call.
@@ -229,6 +287,14 @@ impl<'d> Sim<'d> {
         let len = bytes.len().min(buffer.len());
         buffer[..len].copy_from_slice(&bytes[..len]);
         Ok(len)
+    }
+
+    /// Notes that the new call is about an open file, which perhaps nobody else can reach.
+    fn about(&self, file: u8) {
+        let state = &mut *self.0.borrow_mut();
+        if state.at == state.known + 1 {
+            state.seen_by_others = !state.disk.borrow().is_private(file);
+        }
     }
 
     /// What a role is called on the disk.

@@ -27,7 +27,9 @@ impl<'s, 'd> Files for &'s Sim<'d> {
 
     fn fstat(&self, file: &File<'s, 'd>) -> Result<Stat, Fault> {
         let at = file.at;
-        self.stat_by(Call::Fstat, Node::Lock, |disk, _| Ok(disk.fstat(at)))
+        let stat = self.stat_by(Call::Fstat, Node::Lock, |disk, _| Ok(disk.fstat(at)));
+        self.about(at);
+        stat
     }
 
     fn stat(&self, node: Node) -> Result<Stat, Fault> {
@@ -51,9 +53,10 @@ impl Contents for &Sim<'_> {
 
     fn pwrite(&self, file: &Self::File, bytes: &[u8], _: u64) -> Result<usize, Fault> {
         let at = file.at;
-        self.done(Call::Pwrite, Node::Lock, |disk, _| disk.write(at, bytes).map(drop))
-            .map(|()| bytes.len())
-            .map_err(fault(Call::Pwrite, Node::Lock))
+        let written =
+            self.done(Call::Pwrite, Node::Lock, |disk, _| disk.write(at, bytes).map(drop));
+        self.about(at);
+        written.map(|()| bytes.len()).map_err(fault(Call::Pwrite, Node::Lock))
     }
 
     fn ftruncate(&self, file: &Self::File, len: u64) -> Result<(), Fault> {
@@ -183,8 +186,9 @@ impl Flock for &Sim<'_> {
             return Ok(());
         }
         let at = file.at;
-        self.done(Call::Flock, Node::Lock, |disk, _| disk.flock(at, Some(mode)))
-            .map_err(fault(Call::Flock, Node::Lock))
+        let locked = self.done(Call::Flock, Node::Lock, |disk, _| disk.flock(at, Some(mode)));
+        self.about(at);
+        locked.map_err(fault(Call::Flock, Node::Lock))
     }
 
     fn flock_un(&self, file: &Self::File) -> Result<(), Fault> {
