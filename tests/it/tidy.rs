@@ -181,6 +181,23 @@ fn the_documents_name_what_is_there() {
 }
 
 #[test]
+fn the_promises_name_tests_that_exist() {
+    let sources: Vec<String> = files(".rs").into_iter().map(|file| file.text).collect();
+    let mut complaints = Vec::new();
+    for row in read("SECURITY.md").lines().filter(|row| row.starts_with("| ")) {
+        let shown = row.trim_end_matches([' ', '|']).rsplit(" | ").next().unwrap_or_default();
+        let is_name = |name: &&str| !name.contains(['/', '.', ' ']);
+        for name in shown.split('`').skip(1).step_by(2).filter(is_name) {
+            let function = format!("fn {name}(");
+            if !sources.iter().any(|source| source.contains(&function)) {
+                complaints.push(name.to_owned());
+            }
+        }
+    }
+    check("promised without a test", complaints);
+}
+
+#[test]
 fn the_readme_knows_every_kind() {
     let readme = read("README.md");
     check(
