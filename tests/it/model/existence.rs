@@ -107,6 +107,15 @@ fn three_processes_on_a_stale_lock() {
     three_processes(true);
 }
 
+/// Three who start together on a free lock. The other two schemes take millions of states.
+#[test]
+fn three_processes_on_a_free_lock() {
+    let is_large = |it: &(&str, Program, usize)| matches!(it.0, "lease" | "directory");
+    for (name, program, leftovers) in SCHEMES.into_iter().filter(|it| !is_large(it)) {
+        World { leftovers, ..World::of(name, program, 3) }.holds();
+    }
+}
+
 /// The largest worlds: for a machine that has the time.
 #[test]
 #[ignore = "takes many minutes and gigabytes: cargo test --release -- --ignored"]
@@ -119,6 +128,9 @@ fn two_processes_and_two_crashes_in_large_worlds() {
 #[ignore = "takes many minutes and gigabytes: cargo test --release -- --ignored"]
 fn three_processes_on_a_stale_lock_in_large_worlds() {
     three_processes(false);
+    for (name, program, leftovers) in SCHEMES {
+        World { leftovers, ..World::of(name, program, 3) }.holds();
+    }
 }
 
 #[test]
