@@ -127,7 +127,7 @@ fn links_and_directories(one: &impl Os, other: &impl Os) {
     other.unlink(Node::Lock).unwrap();
     assert_eq!(kind(one.readlink(Node::Lock, &mut buffer)), FaultKind::Missing);
     drop(one.create_new(Node::Lock).unwrap());
-    assert_eq!(kind(one.readlink(Node::Lock, &mut buffer)), FaultKind::Unsupported);
+    assert_eq!(kind(one.readlink(Node::Lock, &mut buffer)), FaultKind::NotSymlink);
     assert_eq!(kind(one.open_directory(Node::Lock)), FaultKind::NotDirectory);
     one.unlink(Node::Lock).unwrap();
 
