@@ -14,6 +14,7 @@
 //! | [`held`] | what this process holds already |
 //! | [`staleness`] | whether the holder of a lock in the way is gone |
 //! | [`refresh`] | when to touch a held lock |
+//! | [`dlm`] | the Linux distributed lock manager: layouts, modes, the conversation about a lock |
 //! | [`wait`] | when to try again for a lock that is held |
 //! | [`kind`] | the table of lock kinds and their names |
 //!
@@ -37,6 +38,7 @@
 #[cfg(test)]
 extern crate std;
 
+pub mod dlm;
 pub mod fault;
 pub mod held;
 pub mod kind;

@@ -3,6 +3,7 @@
 #![no_std]
 
 mod codecs;
+mod dlm;
 mod machines;
 mod outside;
 mod schemes;
