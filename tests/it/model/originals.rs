@@ -4,7 +4,9 @@ use lock_tests::model::disk::Name;
 use lock_tests::model::explore::{Program, World};
 
 use crate::existence::stale;
-use crate::programs::{jane_street_v1, jane_street_v1_guarded, jane_street_v2, linked, pidfile_jl};
+use crate::programs::{
+    jane_street_v1, jane_street_v1_guarded, jane_street_v2, linked, pidfile_jl, unnamed,
+};
 
 #[test]
 fn jane_streets_clean_up_lets_two_in() {
@@ -49,4 +51,21 @@ fn ours_beside_jane_streets_guarded_versions() {
         assert!(disk.has(Name::Companion));
         World { programs, disk, leftovers: 1, ..world }.holds();
     }
+}
+
+/// A living holder of ours is safe from Pidfile.jl, and it from us: both respect what is there. Only
+/// a dead one's lock lets the original race, with itself or with us.
+#[test]
+fn ours_beside_pidfile_jl_on_a_free_lock() {
+    let programs = vec![unnamed as Program, pidfile_jl];
+    let world = World::of("ours beside Pidfile.jl", unnamed, 2);
+    World { programs, rounds: 2, ..world }.holds();
+}
+
+/// And from a holder of a stale lock of ours it is not safe: its clean-up checks, then deletes.
+#[test]
+fn pidfile_jl_can_remove_our_fresh_lock_in_a_stale_ones_place() {
+    let programs = vec![unnamed as Program, pidfile_jl];
+    let world = World::of("ours beside Pidfile.jl on a stale lock", unnamed, 2);
+    World { programs, rounds: 2, disk: stale("unnamed file"), ..world }.breaks();
 }
