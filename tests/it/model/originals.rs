@@ -53,8 +53,8 @@ fn ours_beside_jane_streets_guarded_versions() {
     }
 }
 
-/// A living holder of ours is safe from Pidfile.jl, and it from us: both respect what is there. Only
-/// a dead one's lock lets the original race, with itself or with us.
+/// A living holder of ours is safe from Pidfile.jl, and it from us: both respect what is there.
+/// Only a dead one's lock lets the original race, with itself or with us.
 #[test]
 fn ours_beside_pidfile_jl_on_a_free_lock() {
     let programs = vec![unnamed as Program, pidfile_jl];

@@ -47,7 +47,8 @@ fn with_terms<T>(me: Me, flocked: bool, run: impl FnOnce(&Terms<'_>) -> T) -> T 
 
 /// A fault is the crash that ends a step; on this disk there is no other, but for a mutant's.
 fn crashed(sim: &Sim<'_>, fault: Fault) -> Outcome {
-    assert!(fault.kind == FaultKind::Io || sim.is_mutated(), "{fault}");
+    let lost = matches!(fault.kind, FaultKind::Exists | FaultKind::Missing);
+    assert!(fault.kind == FaultKind::Io || lost || sim.is_mutated(), "{fault}");
     Outcome::Retry
 }
 

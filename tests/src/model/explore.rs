@@ -51,6 +51,8 @@ pub struct World {
     pub rounds: u8,
     /// How many crashes there can be, in all.
     pub crashes: u8,
+    /// How many answers of the file server can get lost, in all.
+    pub lost_answers: u8,
     /// Whether a crashed process's successor gets the same pid.
     pub reuse_pids: bool,
     /// Whether each state is checked for somebody who can still get the lock, and not only the
@@ -82,6 +84,8 @@ enum Event {
     Step(Who),
     /// It is killed, and starts again.
     Crash(Who),
+    /// It makes its next call, and the answer gets lost.
+    Lost(Who),
 }
 
 #[derive(Clone, Debug, Eq, Hash, PartialEq)]
@@ -89,6 +93,7 @@ pub(super) struct State {
     pub(super) disk: Disk,
     pub(super) processes: Vec<Process>,
     pub(super) crashes: u8,
+    lost_answers: u8,
 }
 
 #[derive(Clone, Debug, Eq, Hash, PartialEq)]
@@ -112,6 +117,7 @@ impl World {
             programs: vec![program; processes],
             rounds: 1,
             crashes: 0,
+            lost_answers: 0,
             reuse_pids: false,
             solo: false,
             mutant: Mutant::default(),
@@ -193,7 +199,7 @@ impl World {
                 Process { me, life: 0, past, holding, rounds: self.rounds, alive: true }
             })
             .collect();
-        State { disk, processes, crashes: self.crashes }
+        State { disk, processes, crashes: self.crashes, lost_answers: self.lost_answers }
     }
 
     fn successors(&self, state: &State) -> Vec<(Event, State)> {
@@ -209,6 +215,12 @@ impl World {
                     let mut next = state.clone();
                     self.crash(&mut next, who);
                     successors.push((Event::Crash(who_of(who)), next));
+                }
+                if state.lost_answers > 0 {
+                    let mut next = state.clone();
+                    next.lost_answers -= 1;
+                    self.make(&mut next, who, true);
+                    successors.push((Event::Lost(who_of(who)), next));
                 }
                 if !seen_by_others && !self.every_order {
                     return successors.split_off(first);
@@ -228,6 +240,10 @@ impl World {
         let mut state = self.first();
         let describe = |event: &Event| match *event {
             Event::Step(who) => self.step(&mut state, usize::from(who)).0,
+            Event::Lost(who) => {
+                state.lost_answers -= 1;
+                self.make(&mut state, usize::from(who), true).0 + ", an answer that got lost"
+            }
             Event::Crash(who) => {
                 self.crash(&mut state, usize::from(who));
                 format!("p{who} is killed, and starts again")
@@ -267,10 +283,15 @@ impl World {
 
     /// One call of one process, or the end of its run: what it was, and whether others can see it.
     pub(super) fn step(&self, state: &mut State, who: usize) -> (String, bool) {
+        self.make(state, who, false)
+    }
+
+    fn make(&self, state: &mut State, who: usize, lost: bool) -> (String, bool) {
         let process = &mut state.processes[who];
         let disk = RefCell::new(mem::take(&mut state.disk));
         let (past, number) = (mem::take(&mut process.past), who_of(who));
         let sim = Sim::new(&disk, number, process.life, past, 1, self.mutant);
+        let sim = if lost { sim.losing_the_answer() } else { sim };
         let outcome = self.programs[who](&sim, process.me);
         let step = sim.finish();
         state.disk = disk.into_inner();

@@ -113,6 +113,8 @@ struct State<'d> {
     /// Whether the program has what it wanted, and nothing after the crash told it so.
     holding: bool,
     seen_by_others: bool,
+    /// Whether the answer of the new call gets lost, as on NFS.
+    lost: bool,
     mutant: Mutant,
     seen: Seen,
 }
@@ -163,9 +165,18 @@ impl<'d> Sim<'d> {
             at,
             holding,
             seen_by_others,
+            lost: false,
             mutant,
             seen,
         }))
+    }
+
+    /// Loses the answer of the new call, if it is one that changes names and goes well: the server
+    /// is asked again, and says that it cannot do what it has done.
+    #[must_use]
+    pub fn losing_the_answer(self) -> Self {
+        self.0.borrow_mut().lost = true;
+        self
     }
 
     /// The process holds the lock from here until [`leave`](Self::leave).
@@ -224,6 +235,7 @@ impl<'d> Sim<'d> {
             return crashed;
         }
         let answer = real(&mut state.disk.borrow_mut(), state.who);
+        let answer = if state.lost { repeated(call, answer) } else { answer };
         state.past.push(Past { call, node, answer: answer.clone() });
         answer
     }
@@ -324,6 +336,19 @@ impl<'d> Sim<'d> {
 
     fn mutant(&self) -> Mutant {
         self.0.borrow().mutant
+    }
+}
+
+/// What the server says to a request that it has fulfilled before.
+fn repeated(call: Call, answer: Reply) -> Reply {
+    match (call, &answer) {
+        (Call::Link | Call::Symlink | Call::Mkdir, Reply::Done(Ok(()))) => {
+            Reply::Done(Err(FaultKind::Exists))
+        }
+        (Call::Unlink | Call::Rename | Call::Rmdir, Reply::Done(Ok(()))) => {
+            Reply::Done(Err(FaultKind::Missing))
+        }
+        _ => answer,
     }
 }
 
