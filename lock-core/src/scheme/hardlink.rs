@@ -29,7 +29,7 @@ use crate::os::{
 use crate::scheme::breaking::{
     self, Breakable, Decide, Terms, TryLockError, exclude, if_stale, judge, verdict, verify,
 };
-use crate::staleness::{Claim, Stale, Verdict};
+use crate::staleness::{Claim, Stale, Unknown, Verdict};
 
 /// The longest payload that is understood, in bytes.
 pub const PAYLOAD_MAX: usize = 8192;
@@ -271,7 +271,7 @@ fn contend<O: Calls>(
         Err(fault) if fault.kind == FaultKind::Missing => return Err(TryLockError::Again),
         Err(fault) => return Err(fault.into()),
     }
-    let file = open_lock(os)?;
+    let file = open_lock(os).map_err(held_if_hidden)?;
     // Our own file was written just now, by the clock that the lock's age is counted in.
     let now_ms = stat.modified_ms;
     let dead =
@@ -289,6 +289,17 @@ pub(super) fn open_lock<O: Files>(os: &O) -> Result<O::File, TryLockError<O::Fil
             os.open(Node::Lock, Access::Read).map_err(Into::into)
         }
         Err(fault) => Err(fault.into()),
+    }
+}
+
+/// A lock that another user made unreadable to this one stands all the same: it is in the way, and
+/// may be gone later.
+pub(super) fn held_if_hidden<F>(error: TryLockError<F>) -> TryLockError<F> {
+    match error {
+        TryLockError::Fault(fault) if fault.kind == FaultKind::Denied => {
+            TryLockError::Held { queue: None, verdict: Some(Verdict::Unknown(Unknown::Unreadable)) }
+        }
+        error => error,
     }
 }
 

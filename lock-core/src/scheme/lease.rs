@@ -17,7 +17,9 @@
 use super::breaking::{
     self, Decide, Excluded, Terms, TryLockError, exclude, if_stale, judge, open_guard, verify,
 };
-use super::hardlink::{Locked, Unlocked, discard, open_lock, read_verdict, unlink_if_there};
+use super::hardlink::{
+    Locked, Unlocked, discard, held_if_hidden, open_lock, read_verdict, unlink_if_there,
+};
 use super::hardlink::{still_held as named, write_whole};
 use crate::fault::{Fault, FaultKind};
 use crate::os::{Contents, CreateNew, Files, Flock, Links, Names, Node, Processes};
@@ -113,7 +115,7 @@ fn name<O: Calls>(os: &O, terms: &Terms<'_>, mine: &O::File) -> Result<(), TryLo
 
 /// Puts our file in the place of a lock that has expired.
 fn replace<O: Calls>(os: &O, terms: &Terms<'_>, now_ms: i64) -> Result<(), TryLockError<O::File>> {
-    let found = open_lock(os)?;
+    let found = open_lock(os).map_err(held_if_hidden)?;
     // Only for the sake of those who wait: they need not disturb each other.
     match read_verdict(os, terms, &found, now_ms, false, &if_stale)? {
         Verdict::Stale(_) => {}

@@ -8,7 +8,7 @@ use lock_core::fault::{Call, Fault, FaultKind};
 use lock_core::os::Node;
 use lock_core::scheme::breaking::TryLockError;
 use lock_core::scheme::look::Found;
-use lock_core::staleness::{Stale, Verdict};
+use lock_core::staleness::{Stale, Unknown, Verdict};
 use rustix::fd::{BorrowedFd, OwnedFd};
 use rustix::fs::{FlockOperation, flock};
 
@@ -147,8 +147,12 @@ impl Contender {
                 armed = false;
                 continue;
             }
-            // Gone since, or not to be looked at: the next try tells.
-            let Ok(Some(found)) = self.look() else { continue };
+            let found = match self.look() {
+                Ok(Some(found)) => found,
+                // Gone since.
+                Ok(None) => continue,
+                Err(_) => unseen(verdict),
+            };
             observe(Event::Waiting { found: &found, left_ns });
             let endless = request.deadline_ns.min(request.longest_pause_ns) == u64::MAX;
             if let (Some(file), true, None) = (&queue, endless, request.cancel) {
@@ -193,6 +197,12 @@ impl Contender {
             }
         }
     }
+}
+
+/// What stands in the way and cannot be looked at, as another user's file.
+fn unseen(verdict: Option<Verdict>) -> Found {
+    let verdict = verdict.unwrap_or(Verdict::Unknown(Unknown::Unreadable));
+    Found { claim: None, verdict, modified_ms: None }
 }
 
 /// One try at the lock.

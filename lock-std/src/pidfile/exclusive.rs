@@ -8,7 +8,9 @@ use crate::error::LockError;
 
 /// Makes an empty file that nobody else has, for the caller to write: as [`mkpidlock`] waits and
 /// judges, it does. The file stays until somebody removes it; while it is open, no other of this
-/// library takes it for abandoned.
+/// library takes it for abandoned. [`Options::refresh`] only says how others are judged here.
+///
+/// Errors: those of [`mkpidlock`].
 ///
 /// [`mkpidlock`]: super::mkpidlock
 ///
@@ -26,6 +28,9 @@ pub fn open_exclusive(path: impl AsRef<Path>, options: Options) -> Result<File, 
 }
 
 /// Makes an empty file that nobody else has, or answers `None` if there is one, stale or not.
+///
+/// The plain call of the original: nothing is judged, and nothing marks the empty file as in use.
+/// Errors: [`Fault`](LockError::Fault) if it cannot be made, as without its directory.
 ///
 /// ```
 /// use lock_std::pidfile::tryopen_exclusive;

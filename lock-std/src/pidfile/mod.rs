@@ -4,9 +4,18 @@
 //! The file says `PID HOST`, and a lock is abandoned by the rule of [`stale_pidfile`]. What the
 //! original leaves to luck is settled here: a stale file is removed by one process only, a lock
 //! says whose it is from its first instant, and one that this library holds is not taken from a
-//! living holder however old it looks. [`ExistenceLock`] with [`Kind::Pidfile`] is the same lock.
+//! living holder however old it looks. A holder of this host that is provably gone is not waited
+//! for, whatever the stale age. [`ExistenceLock`] with [`Kind::Pidfile`] is the same lock, with
+//! time limits and a [callback](ExistenceLock::on_lost) for when it is lost.
 //!
-//! What the original throws is an error here; [`PidLock::close`] is Julia's `close`.
+//! What the original throws is an error here, and what it warns of can be asked for: who was in the
+//! way from [`LockError::owner`], a clock that is wrong from a negative [`PidInfo::age`], the loss
+//! of a lock from [`PidLock::still_held`]. [`PidLock::close`] is Julia's `close`.
+//!
+//! Sources: Pidfile.jl 1.3; `FileWatching.Pidfile` of Julia 1.9 to 1.11 where that says more.
+//!
+//! What it does not protect from: a Julia program with a stale age may remove a lock of ours that
+//! is not refreshed, as it may remove another Julia program's. Give all of them the same stale age.
 
 mod child;
 mod exclusive;
@@ -18,13 +27,14 @@ use std::process::Child;
 
 use lock_core::kind::Kind;
 use lock_core::owner::Pid;
+use rustix::io::Errno;
 
 pub use exclusive::{open_exclusive, tryopen_exclusive};
 pub use read::{PidInfo, isvalidpid, parse_pidfile, stale_pidfile, write_pidfile};
 
 use crate::error::LockError;
 use crate::existence::{ExistenceGuard, ExistenceLock};
-use child::Watcher;
+use child::{Ending, Watcher};
 
 /// The keyword arguments of [`mkpidlock`] and its sisters.
 ///
@@ -39,9 +49,14 @@ use child::Watcher;
 pub struct Options {
     /// The permissions of the file, less the umask; else 0444.
     pub mode: u32,
-    /// How old a lock without a living holder may get; zero, the default: for ever.
+    /// How old a lock may get without a process that may be alive; with one, as every process of
+    /// another host is, 25 times as old. Zero, the default: for ever, unless its holder is provably
+    /// gone.
     pub stale_age: Duration,
     /// How often the held lock is touched; else half the stale age. Zero: never.
+    ///
+    /// An interval that is given also shortens the patience with others, as since Julia 1.11: they
+    /// are supposed to refresh too, and are judged after 5 times the stale age instead of 25.
     pub refresh: Option<Duration>,
     /// The longest pause between two looks at a lock that is in the way; else 10 s. Where events
     /// come, as on local file systems, waiting ends with them, long before.
@@ -66,15 +81,29 @@ impl Default for Options {
 #[must_use = "dropping it gives the lock back"]
 #[derive(Debug)]
 pub struct PidLock {
-    /// Absent when the child it was for has ended and it was given back.
-    guard: Option<ExistenceGuard>,
-    watcher: Option<Watcher>,
+    held: Holding,
 }
+
+#[derive(Debug)]
+enum Holding {
+    Own(ExistenceGuard),
+    Child(Watcher),
+}
+
+/// Why a lock for a child is refused.
+const UNWATCHABLE: &str =
+    "the end of the child cannot be waited for; use mkpidlock_pid, and close it yourself";
 
 /// Takes the lock for this process.
 ///
-/// With `wait` off, a lock that is in the way is [`Held`](LockError::Held); the original's text is
-/// `Failed to get pidfile lock for "PATH".`
+/// The directory is looked up once: a later `chdir`, or a renamed parent, leads the lock nowhere
+/// else.
+///
+/// Errors: with `wait` off, [`Held`](LockError::Held) by another or
+/// [`HeldByThisProcess`](LockError::HeldByThisProcess), where the original fails with `Failed to
+/// get pidfile lock for "PATH".`; [`StaleButNotPermitted`](LockError::StaleButNotPermitted) if a dead
+/// holder's lock may not be removed; [`Fault`](LockError::Fault) when it cannot be taken whoever
+/// holds it, as without its directory.
 ///
 /// ```
 /// use lock_std::pidfile::{Options, mkpidlock, parse_pidfile};
@@ -89,8 +118,11 @@ pub fn mkpidlock(at: impl AsRef<Path>, options: Options) -> Result<PidLock, Lock
     take(&lock(at.as_ref(), options), options)
 }
 
-/// Takes the lock for the process with this pid, which must exist. It is given back by
-/// [`PidLock::close`], not by the end of that process: see [`mkpidlock_proc`].
+/// Takes the lock for the process with this pid. It is given back by [`PidLock::close`], not by the
+/// end of that process: see [`mkpidlock_proc`].
+///
+/// Errors: those of [`mkpidlock`]; [`Invalid`](LockError::Invalid) if there is no such process, so
+/// that the lock would be stale from the start.
 ///
 /// ```
 /// use lock_std::Pid;
@@ -110,8 +142,12 @@ pub fn mkpidlock_pid(
     take(&lock(at.as_ref(), options).holder(pid), options)
 }
 
-/// Takes the lock for a child, and gives it back as soon as the child has ended, or this is
-/// dropped. [`Invalid`](LockError::Invalid) if it has ended already.
+/// Takes the lock for a child that has not been waited for, and gives it back as soon as the child
+/// has ended, or this is dropped.
+///
+/// Errors: those of [`mkpidlock`]; [`Invalid`](LockError::Invalid) if the child has ended already,
+/// or its end cannot be waited for: the kernel is older than Linux 5.3, or there are no descriptors
+/// or threads left. Then nothing is locked.
 ///
 /// ```
 /// use std::process::{Command, Stdio};
@@ -134,21 +170,26 @@ pub fn mkpidlock_proc(
     options: Options,
 ) -> Result<PidLock, LockError> {
     let lock = lock(at.as_ref(), options);
+    // Before the lock is taken: what follows cannot fail but for want of a thread.
+    let ending = match Ending::of(child) {
+        Ok(ending) => ending,
+        Err(Errno::SRCH) => return Err(lock.invalid("the child has ended already")),
+        Err(_) => return Err(lock.invalid(UNWATCHABLE)),
+    };
     let Some(pid) = Pid::new(u64::from(child.id())) else {
         return Err(lock.invalid("a child has a pid"));
     };
-    let mut taken = take(&lock.holder(pid), options)?;
-    if let Some(guard) = taken.guard.take() {
-        match Watcher::start(pid, guard) {
-            Ok(watcher) => taken.watcher = Some(watcher),
-            // Nobody will watch; the lock is the caller's to give back.
-            Err(guard) => taken.guard = Some(guard),
-        }
+    let lock = lock.holder(pid);
+    let guard = take_guard(&lock, options)?;
+    match Watcher::start(ending, guard) {
+        Ok(watcher) => Ok(PidLock { held: Holding::Child(watcher) }),
+        Err(_) => Err(lock.invalid(UNWATCHABLE)),
     }
-    Ok(taken)
 }
 
-/// Runs `f` while this process holds the lock.
+/// Runs `f` while this process holds the lock, which is given back also if `f` panics.
+///
+/// Errors: those of [`mkpidlock`]; then `f` did not run.
 ///
 /// ```
 /// use lock_std::pidfile::{Options, with_pidlock};
@@ -169,7 +210,9 @@ pub fn with_pidlock<T>(
     Ok(answer)
 }
 
-/// [`mkpidlock`] without waiting: `None` if the lock is held.
+/// [`mkpidlock`] without waiting: `None` if the lock is held. Since Julia 1.10.
+///
+/// Errors: those of [`mkpidlock`], but for a lock that is held.
 ///
 /// ```
 /// use lock_std::pidfile::{Options, trymkpidlock};
@@ -189,22 +232,58 @@ pub fn trymkpidlock(at: impl AsRef<Path>, options: Options) -> Result<Option<Pid
 }
 
 impl PidLock {
-    /// Sets the file's time to now, so that others do not take the lock for abandoned.
+    /// Sets the file's time to now, by the clock of its file system, so that others do not take the
+    /// lock for abandoned. Through the open file: another's lock in its place is not touched. Does
+    /// nothing when the child that the lock was for has ended.
+    ///
+    /// Errors: [`Fault`](LockError::Fault) if the file system refuses.
     pub fn touch(&self) -> Result<(), LockError> {
-        match (&self.guard, &self.watcher) {
-            (Some(guard), _) => guard.touch(),
-            (None, Some(watcher)) => watcher.touch(),
-            (None, None) => Ok(()),
+        match &self.held {
+            Holding::Own(guard) => guard.touch(),
+            Holding::Child(watcher) => watcher.touch(),
+        }
+    }
+
+    /// Whether the lock is still ours: nobody removed or replaced the file, and the child that it
+    /// is for has not ended. Never true again once it was false.
+    ///
+    /// Errors: [`Fault`](LockError::Fault) if the file cannot be looked at.
+    ///
+    /// ```
+    /// use lock_std::pidfile::{Options, mkpidlock};
+    ///
+    /// # let path = format!("/tmp/lock-std-doc-still-held-{}", std::process::id());
+    /// let lock = mkpidlock(&path, Options::default())?;
+    /// assert!(lock.still_held()?);
+    /// std::fs::remove_file(&path).unwrap();
+    /// assert!(!lock.still_held()?);
+    /// assert!(!lock.close());
+    /// # Ok::<(), lock_std::LockError>(())
+    /// ```
+    pub fn still_held(&self) -> Result<bool, LockError> {
+        match &self.held {
+            Holding::Own(guard) => guard.still_held(),
+            Holding::Child(watcher) => watcher.still_held(),
         }
     }
 
     /// Gives the lock back. Whether it was ours until now: `false` if somebody removed or replaced
-    /// the file, or it could not be removed, or the child that it was for has ended before.
-    pub fn close(mut self) -> bool {
-        match (self.guard.take(), self.watcher.take()) {
-            (Some(guard), _) => guard.unlock().is_ok(),
-            (None, Some(watcher)) => watcher.close(),
-            (None, None) => false,
+    /// the file, or it could not be removed, or the child that it was for has ended before. In a
+    /// forked child it is `false`, and the lock stays the parent's.
+    ///
+    /// To close twice, which answers `false` in Julia, does not compile:
+    ///
+    /// ```compile_fail,E0382
+    /// use lock_std::pidfile::{Options, mkpidlock};
+    ///
+    /// let lock = mkpidlock("/tmp/lock-std-doc-twice", Options::default()).unwrap();
+    /// lock.close();
+    /// lock.close();
+    /// ```
+    pub fn close(self) -> bool {
+        match self.held {
+            Holding::Own(guard) => guard.unlock().is_ok(),
+            Holding::Child(watcher) => watcher.close(),
         }
     }
 }
@@ -223,6 +302,9 @@ fn lock(at: &Path, options: Options) -> ExistenceLock {
 }
 
 fn take(lock: &ExistenceLock, options: Options) -> Result<PidLock, LockError> {
-    let guard = if options.wait { lock.lock() } else { lock.try_lock() }?;
-    Ok(PidLock { guard: Some(guard), watcher: None })
+    take_guard(lock, options).map(|guard| PidLock { held: Holding::Own(guard) })
+}
+
+fn take_guard(lock: &ExistenceLock, options: Options) -> Result<ExistenceGuard, LockError> {
+    if options.wait { lock.lock() } else { lock.try_lock() }
 }

@@ -3,12 +3,18 @@
 use core::time::Duration;
 use std::fs::File;
 use std::io::{self, Read, Write};
+use std::os::unix::fs::OpenOptionsExt;
 use std::path::Path;
 use std::time::SystemTime;
 
 use lock_core::owner::Pid;
 use lock_core::payload::pidfile::{self, Pidfile};
+use lock_core::scheme::hardlink::PAYLOAD_MAX;
 use lock_rustix::process;
+use rustix::fs::OFlags;
+
+/// The longest file that is understood, in bytes: no part is taken for the whole.
+const LONGEST: u64 = PAYLOAD_MAX as u64;
 
 /// What a pid file says.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -32,7 +38,8 @@ pub fn write_pidfile(mut file: impl Write, pid: u32) -> io::Result<()> {
     file.write_all(&pidfile::write(pid, &process::host()))
 }
 
-/// What the file says. One that cannot be read says pid 0, no host and age 0, as it does to Julia.
+/// What the file says. One that cannot be read says pid 0, no host and age 0, as it does to Julia;
+/// so does one that is no pid file: longer than 8192 bytes, or not a regular file.
 ///
 /// ```
 /// use lock_std::pidfile::{PidInfo, parse_pidfile};
@@ -40,7 +47,10 @@ pub fn write_pidfile(mut file: impl Write, pid: u32) -> io::Result<()> {
 /// assert_eq!(parse_pidfile("/no such file"), PidInfo::default());
 /// ```
 pub fn parse_pidfile(path: impl AsRef<Path>) -> PidInfo {
-    File::open(path).and_then(read).unwrap_or_default()
+    // Without waiting for a FIFO's other end.
+    let flags = i32::try_from(OFlags::NONBLOCK.bits()).unwrap_or_default();
+    let opened = File::options().read(true).custom_flags(flags).open(path);
+    opened.and_then(read).unwrap_or_default()
 }
 
 /// Whether the process may be alive: one of another host may, one of this host if the kernel knows
@@ -64,7 +74,9 @@ pub fn isvalidpid(host: &[u8], pid: u32) -> bool {
 /// that may be alive, or older than 25 times that; 5 times for an asker who refreshes his own.
 /// Never for a `stale_age` of zero.
 ///
-/// The rule reads and judges without excluding anybody: nothing may be removed on its word alone.
+/// A file that is younger than now by more than the stale age, which the original warns of, is not
+/// stale: see [`PidInfo::age`]. The rule reads and judges without excluding anybody: nothing may be
+/// removed on its word alone.
 ///
 /// ```
 /// use std::time::Duration;
@@ -83,10 +95,17 @@ pub fn stale_pidfile(path: impl AsRef<Path>, stale_age: Duration, refresh: Durat
 }
 
 fn read(mut file: File) -> io::Result<PidInfo> {
+    let metadata = file.metadata()?;
+    if !metadata.is_file() {
+        return Err(io::ErrorKind::InvalidData.into());
+    }
     let mut text = Vec::new();
-    file.read_to_end(&mut text)?;
+    (&mut file).take(LONGEST + 1).read_to_end(&mut text)?;
+    if text.len() as u64 > LONGEST {
+        return Err(io::ErrorKind::InvalidData.into());
+    }
     let Pidfile { pid, host } = Pidfile::parse(&text);
-    let modified = file.metadata()?.modified()?;
+    let modified = metadata.modified()?;
     let age = match SystemTime::now().duration_since(modified) {
         Ok(age) => age.as_secs_f64(),
         Err(ahead) => -ahead.duration().as_secs_f64(),
