@@ -101,9 +101,10 @@ const UNWATCHABLE: &str =
 ///
 /// Errors: with `wait` off, [`Held`](LockError::Held) by another or
 /// [`HeldByThisProcess`](LockError::HeldByThisProcess), where the original fails with `Failed to
-/// get pidfile lock for "PATH".`; [`StaleButNotPermitted`](LockError::StaleButNotPermitted) if a dead
-/// holder's lock may not be removed; [`Fault`](LockError::Fault) when it cannot be taken whoever
-/// holds it, as without its directory.
+/// get pidfile lock for "PATH".`;
+/// [`StaleButNotPermitted`](LockError::StaleButNotPermitted) if a dead holder's lock may not be
+/// removed; [`Fault`](LockError::Fault) when it cannot be taken whoever holds it, as without its
+/// directory.
 ///
 /// ```
 /// use lock_std::pidfile::{Options, mkpidlock, parse_pidfile};
