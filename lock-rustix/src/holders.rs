@@ -10,7 +10,7 @@ use core::ffi::CStr;
 use core::mem::MaybeUninit;
 
 use lock_core::fault::{Call, Fault};
-use lock_core::os::Node;
+use lock_core::os::{Inode, Node};
 use lock_core::owner::Pid;
 use lock_core::payload::message::Message;
 use lock_core::payload::proc_locks::{Line, parse};
@@ -63,6 +63,19 @@ pub fn for_each(see: &mut dyn FnMut(&Holding)) -> Result<(), Fault> {
     })
     .unwrap_or_else(|errno| result = Err(fault(Call::Open, Node::LockTable, errno)));
     result
+}
+
+/// A process that has a descriptor with an flock or record lock on this file, as far as can be
+/// seen.
+pub fn holder(inode: Inode) -> Option<Pid> {
+    let device = (major(inode.dev), minor(inode.dev));
+    let mut found = None;
+    let _ = for_each(&mut |Holding { pid, line, .. }| {
+        if line.ino == inode.ino && (line.major, line.minor) == device {
+            found = Some(*pid);
+        }
+    });
+    found
 }
 
 /// Whether the descriptors of this process can be looked at.

@@ -41,6 +41,13 @@ pub fn myself() -> Identity {
     Identity { observer: Observer { owner, time_namespace }, started_at_us }
 }
 
+/// Whether the calling process sees all processes of the machine, as the first pid namespace does.
+pub fn is_in_first_pid_namespace() -> bool {
+    /// What every Linux numbers it.
+    const FIRST: u64 = 0xEFFF_FFFC;
+    namespace(c"/proc/self/ns/pid") == Some(FIRST)
+}
+
 /// The process on whose behalf a lock is taken or given back, seen from the calling process: its
 /// pid, counted here, and its start time. `None` if there is no such process.
 ///

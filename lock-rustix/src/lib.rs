@@ -7,6 +7,7 @@
 //! | [`fcntl`] | record locks, POSIX and OFD |
 //! | [`fault`] | error numbers and what they mean |
 //! | [`queue`] | waiting in the kernel's own queue |
+//! | [`limit`] | how long to wait, and who can end it |
 //! | [`local`] | kernel locks by kind: one try, or waiting |
 //! | [`alone`] | the same for one thread with one lock, smaller |
 //! | [`guard`] | what a holder of a kernel lock has |
@@ -42,6 +43,7 @@ pub mod guard;
 mod held;
 pub mod holders;
 pub mod identity;
+pub mod limit;
 pub mod local;
 pub mod lock_table;
 pub mod look;
@@ -49,6 +51,7 @@ pub mod place;
 pub mod process;
 pub mod queue;
 pub mod signature;
+mod stand_in;
 pub mod sys;
 pub mod wake;
 

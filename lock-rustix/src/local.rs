@@ -12,8 +12,10 @@ use rustix::fd::OwnedFd;
 
 use crate::guard::{Guard, Proof};
 use crate::held::{self, Reservation};
+use crate::limit::{Limit, Tick};
 use crate::process;
 use crate::queue::Queued;
+use crate::stand_in::{self, Waited};
 use crate::sys::Sys;
 
 /// How often one try starts over because the path was given to another file.
@@ -38,8 +40,10 @@ pub enum LockError {
     Held,
     /// This process holds it, through another guard.
     HeldByThisProcess,
-    /// A signal was handled, and the caller's hook said to give up.
+    /// The wait was ended by its caller: a hook, asked after a signal, or what cancels it.
     Interrupted,
+    /// There is no process to be had that waits with a limit: try again, with pauses.
+    CannotQueue,
     /// Trying again will not help.
     Fault(Fault),
 }
@@ -82,16 +86,49 @@ pub fn lock(
     take(sys, request, &mut Wait::Queued(&mut go_on))
 }
 
+/// Waits in the kernel's queue until the lock is ours or the limit is reached; calls `tick`
+/// meanwhile.
+///
+/// Errors: [`LockError::Held`] when the time is over, [`LockError::Interrupted`] when the wait was
+/// cancelled, [`LockError::CannotQueue`]. Then nothing is held or asked for any more. Else as
+/// [`lock`]. Signals do not end it.
+///
+/// ```
+/// use lock_core::{kind::Kind, os::Mode};
+/// use lock_rustix::limit::{Limit, Tick};
+/// use lock_rustix::local::{LockError, Request, lock_within, try_lock};
+/// use lock_rustix::{clock::monotonic_ns, place::Place, sys::Sys};
+///
+/// let sys = Sys::new(Place::path(c"/tmp/lock-rustix-doc-within"));
+/// let request = Request { kind: Kind::Flock, mode: Mode::Exclusive, message: None };
+/// let guard = try_lock(&sys, &request).unwrap();
+/// let limit = Limit::until(monotonic_ns() + 1_000_000);
+/// let mut nothing = || {};
+/// let mut tick = Tick::never(&mut nothing);
+/// assert_eq!(lock_within(&sys, &request, &limit, &mut tick).unwrap_err(), LockError::Held);
+/// # drop(guard);
+/// # std::fs::remove_file("/tmp/lock-rustix-doc-within").unwrap();
+/// ```
+pub fn lock_within(
+    sys: &Sys<'_>,
+    request: &Request<'_>,
+    limit: &Limit<'_>,
+    tick: &mut Tick<'_>,
+) -> Result<Guard, LockError> {
+    take(sys, request, &mut Wait::Within(limit, tick))
+}
+
 /// What to do when somebody else holds the lock.
-enum Wait<'w> {
+enum Wait<'w, 't> {
     Not,
     Queued(&'w mut dyn FnMut() -> bool),
+    Within(&'w Limit<'w>, &'w mut Tick<'t>),
 }
 
 /// How often in a row an attempt started over.
 struct Restarts(u32);
 
-fn take(sys: &Sys<'_>, request: &Request<'_>, wait: &mut Wait<'_>) -> Result<Guard, LockError> {
+fn take(sys: &Sys<'_>, request: &Request<'_>, wait: &mut Wait<'_, '_>) -> Result<Guard, LockError> {
     let mode = request.mode;
     let proof = match request.kind {
         Kind::File => {
@@ -118,7 +155,7 @@ fn take(sys: &Sys<'_>, request: &Request<'_>, wait: &mut Wait<'_>) -> Result<Gua
 fn attempt<'s, C: Queued<Sys<'s>>>(
     sys: &Sys<'s>,
     mode: Mode,
-    wait: &mut Wait<'_>,
+    wait: &mut Wait<'_, '_>,
 ) -> Result<Locked<C, OwnedFd>, LockError> {
     if held::by_process(sys).is_some() {
         // Opening and closing the file would drop this process's own POSIX lock on it.
@@ -131,8 +168,8 @@ fn attempt<'s, C: Queued<Sys<'s>>>(
                 let here = held::by_open_file(sys.fstat(&file)?.inode);
                 return Err(if here { LockError::HeldByThisProcess } else { LockError::Held });
             }
-            (Err(TryLockError::Held(file)), Wait::Queued(go_on)) => {
-                wait_on::<C>(&file, mode, *go_on)?;
+            (Err(TryLockError::Held(file)), wait) => {
+                wait.wait_on::<C>(&file, mode)?;
                 restarts = Restarts(0);
                 kernel::confirm(sys, file, mode)
             }
@@ -147,7 +184,7 @@ fn attempt<'s, C: Queued<Sys<'s>>>(
 /// Takes a lock that belongs to the process. Its file is reserved before it is opened: while one
 /// thread holds it or tries, no other of this process may open it, because closing it again would
 /// drop the lock.
-fn take_posix(sys: &Sys<'_>, mode: Mode, wait: &mut Wait<'_>) -> Result<Guard, LockError> {
+fn take_posix(sys: &Sys<'_>, mode: Mode, wait: &mut Wait<'_, '_>) -> Result<Guard, LockError> {
     let mut restarts = Restarts(0);
     loop {
         let reservation = Reservation::new(sys, mode)?;
@@ -160,13 +197,10 @@ fn take_posix(sys: &Sys<'_>, mode: Mode, wait: &mut Wait<'_>) -> Result<Guard, L
             continue;
         }
         match ByPosix::lock(sys, &file, mode) {
-            Err(fault) if fault.kind == FaultKind::WouldBlock => match wait {
-                Wait::Not => return Err(LockError::Held),
-                Wait::Queued(go_on) => {
-                    wait_on::<ByPosix>(&file, mode, *go_on)?;
-                    restarts = Restarts(0);
-                }
-            },
+            Err(fault) if fault.kind == FaultKind::WouldBlock => {
+                wait.wait_on::<ByPosix>(&file, mode)?;
+                restarts = Restarts(0);
+            }
             outcome => outcome?,
         }
         let outcome = kernel::confirm_known(sys, file, stat, mode);
@@ -190,6 +224,26 @@ pub(crate) fn wait_on<'s, C: Queued<Sys<'s>>>(
                 }
             }
             outcome => return Ok(outcome?),
+        }
+    }
+}
+
+impl Wait<'_, '_> {
+    /// Waits for the lock on an open file, which must be closed if it is not granted.
+    fn wait_on<'s, C: Queued<Sys<'s>>>(
+        &mut self,
+        file: &OwnedFd,
+        mode: Mode,
+    ) -> Result<(), LockError> {
+        match self {
+            Wait::Not => Err(LockError::Held),
+            Wait::Queued(go_on) => wait_on::<C>(file, mode, *go_on),
+            Wait::Within(limit, tick) => match stand_in::wait::<C>(file, mode, limit, tick)? {
+                Waited::Locked => Ok(()),
+                Waited::TimedOut => Err(LockError::Held),
+                Waited::Cancelled => Err(LockError::Interrupted),
+                Waited::Impossible => Err(LockError::CannotQueue),
+            },
         }
     }
 }

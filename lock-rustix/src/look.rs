@@ -9,6 +9,8 @@ use lock_core::scheme::kernel::{self, ByBoth, ByFlock, ByOfd, Probe};
 use rustix::fd::OwnedFd;
 
 use crate::held;
+use crate::holders;
+use crate::identity;
 use crate::process;
 use crate::sys::Sys;
 
@@ -30,7 +32,8 @@ pub enum Standing {
 ///
 /// Record locks are seen exactly, on NFS too; an flock only if `/proc/locks` shows it, which leaves
 /// out other hosts and pid namespaces that cannot be seen into. The owner of a [`Kind::File`] lock
-/// is who its file names, else the process that the kernel names.
+/// is who its file names, else the process that the kernel names; if that is gone, one that has the
+/// locked descriptor.
 pub fn look(sys: &Sys<'_>, kind: Kind) -> Result<Standing, Fault> {
     if held::by_process(sys).is_some() {
         // Opening and closing the file to ask the kernel would drop our own lock.
@@ -83,12 +86,23 @@ fn standing(sys: &Sys<'_>, kind: Kind, file: &OwnedFd, stat: Stat) -> Result<Sta
     };
     Ok(match probe? {
         Probe::Missing => Standing::Missing,
+        // A pid namespace of its own hides the locks that ended processes took for others.
+        Probe::Free if kind == Kind::Flock && !identity::is_in_first_pid_namespace() => {
+            match holders::holder(stat.inode) {
+                Some(pid) => Standing::Held(Owner { pid: Some(pid), ..Owner::default() }),
+                None => Standing::Free,
+            }
+        }
         Probe::Free => Standing::Free,
         Probe::Held(blocker) => {
             let signed = if kind == Kind::File { read_signature(sys, file) } else { None };
             let kernel_pid = blocker.pid.map_or_else(Owner::default, Owner::from_pid).pid;
             let mut owner = signed.unwrap_or_default();
             owner.pid = owner.pid.or(kernel_pid);
+            if owner.pid.is_some_and(|pid| !process::exists(pid)) {
+                // It took the lock, and another has the descriptor: a child, or whom it stood for.
+                owner.pid = holders::holder(stat.inode).or(owner.pid);
+            }
             Standing::Held(owner)
         }
     })

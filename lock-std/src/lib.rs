@@ -25,12 +25,16 @@
 //! | lock an open file of your own, as OCaml's `flock` does | [`flock`] |
 //!
 //! **What is promised.** A [`Guard`] exists only while its lock is held on the file that the path
-//! means. Nothing is left behind by a try that failed or timed out: no lock, no thread. No signal
-//! is used. Who looks at a lock does not take it.
+//! means. Nothing is left behind by a try that failed or timed out: no lock, no thread, no process.
+//! No signal is used. Who looks at a lock does not take it. Waits stand in the kernel's queue, with
+//! a limit or without, and cost nothing while they last.
 //!
-//! **What is not.** These locks bind only those who ask for them. Waiting with a time limit tries
-//! again and again, so it knows no order; waiting without one queues in the kernel. Locks on a
-//! network file system are as good as the server. A POSIX lock ([`Kind::Lockf`]) is dropped when
+//! **Order.** The kernel serves the requests for a file's locks in the order in which they came,
+//! but who asks just when a lock is released can be faster than who waits. Waiters for nfs, mkdir
+//! and pidfile locks queue at the holder's own file, likewise; for symlinks
+//! there is no order.
+//!
+//! **What is not.** These locks bind only those who ask for them. Locks on a network file system are as good as the server. A POSIX lock ([`Kind::Lockf`]) is dropped when
 //! anything in the process closes the same file that does not go through this library: prefer
 //! [`Kind::Ofd`], which excludes the same others. A forked child that inherited the guard of one
 //! should drop it before taking that lock itself.
@@ -47,7 +51,7 @@ pub mod lock_file_blocking;
 mod look;
 pub mod pidfile;
 mod site;
-mod wait;
+mod waiting;
 
 pub use error::LockError;
 pub use existence::{ExistenceGuard, ExistenceLock};
@@ -60,3 +64,6 @@ pub use lock_core::owner::{Owner, Pid};
 pub use lock_core::scheme::look::Found;
 pub use lock_core::staleness::{Alive, Claim, Stale, Unknown, Verdict};
 pub use lock_rustix::look::Standing;
+#[cfg(feature = "async")]
+pub use waiting::Locking;
+pub use waiting::{Cancel, WaitEvent};

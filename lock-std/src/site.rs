@@ -21,6 +21,7 @@ use lock_rustix::sys::{LOCK_FILE_MODE, Sys};
 use rustix::fs::{CWD, OFlags, openat};
 
 use crate::error::LockError;
+use crate::waiting::Manner;
 
 /// How a lock is asked for.
 #[derive(Clone, Debug)]
@@ -36,6 +37,7 @@ pub(crate) struct Terms {
     pub(crate) unlink_on_exit: bool,
     pub(crate) follow_symlinks: bool,
     pub(crate) owner_uid: Option<u32>,
+    pub(crate) manner: Manner,
 }
 
 /// A lock's place: its terms, and the directory that its path is taken from.
@@ -59,6 +61,7 @@ impl Site {
             unlink_on_exit: false,
             follow_symlinks: false,
             owner_uid: None,
+            manner: Manner::default(),
         };
         Site { terms: Arc::new(terms), dir: dir.map(Arc::new) }
     }

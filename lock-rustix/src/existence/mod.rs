@@ -120,6 +120,9 @@ pub struct Taken {
     private: FileName,
     proof: Proof,
     pid: u32,
+    /// The lock of a holder before us, flocked: others are queued there, and need not come and look
+    /// before this lock is given back.
+    turnstile: Option<OwnedFd>,
 }
 
 /// What a symbolic link was made with: the link is ours as long as it has this target.
@@ -148,7 +151,7 @@ pub fn try_lock(
         (true, Kind::Pidfile) => lease::try_lock(&sys, terms).map(Proof::Lease),
         (true, _) => Err(fault(Call::Open, FaultKind::Unsupported).into()),
     }?;
-    Ok(Taken { private, proof, pid: process::id() })
+    Ok(Taken { private, proof, pid: process::id(), turnstile: None })
 }
 
 fn attempt(sys: &Sys<'_>, kind: Kind, terms: &Terms<'_>) -> Result<Proof, TryLockError<OwnedFd>> {
@@ -217,12 +220,15 @@ impl Taken {
     /// Gives the lock back, and tells whether it was ours until now.
     pub fn unlock(self, spot: &Spot) -> Result<Unlocked, Fault> {
         let sys = spot.sys(&self.private);
-        match self.proof {
+        let outcome = match self.proof {
             Proof::File(locked) => hardlink::unlock(&sys, locked),
             Proof::Lease(locked) => lease::unlock(&sys, wait_for_guard(&sys)?, locked),
             Proof::Directory(locked) => mkdir::unlock(&sys, locked),
             Proof::Link(locked, target) => symlink::unlock(&sys, locked, &target),
-        }
+        };
+        // Only now is there something to come and look for.
+        drop(self.turnstile);
+        outcome
     }
 
     /// Leaves the lock standing on behalf of the process that its payload names.

@@ -1,20 +1,25 @@
 //! Waiting for an existence lock and taking it.
 //!
-//! Behind a holder that keeps the lock flocked, a wait without a limit queues in the kernel; any
-//! other wait is woken by events, as [`wake`](crate::wake) says. Nothing is left of it when it
-//! ends: no queued request, no watch, no descriptor.
+//! Behind a holder that keeps the lock flocked, waiters queue in the kernel. Whoever comes out of
+//! the queue keeps it shut, as a turnstile, until he has had the lock: one waiter of a queue looks
+//! at what is going on, the others sleep. Where there is nothing to queue at, a wait is woken by
+//! events, as [`wake`](crate::wake) says. Nothing is left of it when it ends: no queued request, no
+//! process, no watch, no descriptor.
 
 use lock_core::fault::{Call, Fault, FaultKind};
-use lock_core::os::Node;
+use lock_core::os::{Mode, Node};
 use lock_core::scheme::breaking::TryLockError;
+use lock_core::scheme::kernel::ByFlock;
 use lock_core::scheme::look::Found;
 use lock_core::staleness::{Stale, Unknown, Verdict};
 use rustix::fd::{BorrowedFd, OwnedFd};
-use rustix::fs::{FlockOperation, flock};
+use rustix::fs::{FlockOperation, flock, fstat};
 
 use super::{Contender, Taken};
 use crate::clock::monotonic_ns;
 use crate::identity::Identity;
+use crate::limit::{Limit, Tick};
+use crate::stand_in::{self, Waited};
 use crate::wake::{Watch, Woken};
 
 /// How often an attempt starts over before something must be wrong.
@@ -39,8 +44,11 @@ pub struct Request<'a> {
     /// for never. There is at least one try.
     pub deadline_ns: u64,
     /// The longest pause between two tries, in nanoseconds; the largest number for none but those
-    /// that events and the file system's nature set. With one, the kernel's queue is not used.
+    /// that events and the file system's nature set.
     pub longest_pause_ns: u64,
+    /// How often to tell how things stand, in nanoseconds; the largest number for only when
+    /// something happens.
+    pub tell_every_ns: u64,
     /// Ends the wait when it can be read.
     pub cancel: Option<BorrowedFd<'a>>,
 }
@@ -54,6 +62,7 @@ impl<'a> Request<'a> {
             flocked: true,
             deadline_ns: 0,
             longest_pause_ns: u64::MAX,
+            tell_every_ns: u64::MAX,
             cancel: None,
         }
     }
@@ -125,10 +134,10 @@ impl Contender {
         attempt: Attempt<'_>,
     ) -> Result<Taken, Refused> {
         let (mut restarts, mut watch, mut armed) = (0, None::<Watch>, false);
-        let mut pause_ns = PAUSE_NS;
+        let (mut pause_ns, mut turnstile) = (PAUSE_NS, None);
         loop {
             let (queue, verdict) = match self.settle(attempt, &mut restarts)? {
-                Ok(taken) => return Ok(taken),
+                Ok(taken) => return Ok(Taken { turnstile, ..taken }),
                 Err(way) => way,
             };
             let left_ns = request.deadline_ns.saturating_sub(monotonic_ns());
@@ -138,7 +147,7 @@ impl Contender {
             let watch_ = watch.get_or_insert_with(Watch::new);
             if armed {
                 let jittered_ns = pause_ns / 2 + monotonic_ns() % (pause_ns / 2 + 1);
-                let left_ns = left_ns.min(request.longest_pause_ns);
+                let left_ns = left_ns.min(request.longest_pause_ns).min(request.tell_every_ns);
                 if watch_.wait(left_ns, jittered_ns, request.cancel) == Woken::Cancelled {
                     return Err(Refused::Cancelled);
                 }
@@ -154,18 +163,52 @@ impl Contender {
                 Err(_) => unseen(verdict),
             };
             observe(Event::Waiting { found: &found, left_ns });
-            let endless = request.deadline_ns.min(request.longest_pause_ns) == u64::MAX;
-            if let (Some(file), true, None) = (&queue, endless, request.cancel) {
-                // Whoever comes out of the queue has the flock of what is no lock any more, and
-                // lets the next one out by closing it. A signal only means to look again.
-                let _ = flock(file, FlockOperation::LockExclusive);
-                continue;
+            if let Some(file) = queue {
+                match self.queue(&file, request, observe)? {
+                    Waited::Locked if is_removed(&file) => {
+                        turnstile = Some(file);
+                        continue;
+                    }
+                    Waited::Locked | Waited::TimedOut => continue,
+                    Waited::Cancelled => return Err(Refused::Cancelled),
+                    Waited::Impossible => {}
+                }
             }
             if !watch_.arm(self, &found) {
                 observe(Event::Polling);
             }
             armed = true;
         }
+    }
+
+    /// Waits for the flock of a lock that is in the way.
+    fn queue(
+        &self,
+        file: &OwnedFd,
+        request: &Request<'_>,
+        observe: &mut dyn FnMut(Event<'_>),
+    ) -> Result<Waited, Refused> {
+        let look_again_ns = match request.longest_pause_ns {
+            u64::MAX => u64::MAX,
+            pause_ns => monotonic_ns().saturating_add(pause_ns),
+        };
+        let limit =
+            Limit::until(request.deadline_ns.min(look_again_ns)).cancelled_by(request.cancel);
+        if limit.is_none() && request.tell_every_ns == u64::MAX {
+            // A signal only means to look again.
+            return Ok(match flock(file, FlockOperation::LockExclusive) {
+                Ok(()) => Waited::Locked,
+                Err(_) => Waited::TimedOut,
+            });
+        }
+        let mut tell = || {
+            if let Ok(Some(found)) = self.look() {
+                let left_ns = request.deadline_ns.saturating_sub(monotonic_ns());
+                observe(Event::Waiting { found: &found, left_ns });
+            }
+        };
+        let mut tick = Tick { every_ns: request.tell_every_ns, call: &mut tell };
+        stand_in::wait::<ByFlock>(file, Mode::Exclusive, &limit, &mut tick).map_err(Refused::Failed)
     }
 
     /// Tries until the lock is ours or in the way.
@@ -203,6 +246,12 @@ impl Contender {
 fn unseen(verdict: Option<Verdict>) -> Found {
     let verdict = verdict.unwrap_or(Verdict::Unknown(Unknown::Unreadable));
     Found { claim: None, verdict, modified_ms: None }
+}
+
+/// Whether nothing names the file any more. One that a dead holder left still has its name, and is
+/// to be judged by whoever comes first: he must not find it flocked by us.
+fn is_removed(file: &OwnedFd) -> bool {
+    fstat(file).is_ok_and(|stat| stat.st_nlink == 0)
 }
 
 /// One try at the lock.

@@ -3,7 +3,7 @@
 
 use core::time::Duration;
 use std::fs::File;
-use std::os::fd::OwnedFd;
+use std::os::fd::{AsFd, OwnedFd};
 use std::time::Instant;
 
 use lock_core::fault::{Call, Fault, FaultKind};
@@ -13,10 +13,12 @@ use lock_core::scheme::breaking::TryLockError;
 use lock_core::scheme::look::Found;
 use lock_core::staleness::{Stale, Unknown, Verdict};
 use lock_rustix::clock::monotonic_ns;
-use lock_rustix::existence::{Contender, RESTARTS_MAX, Refused, Request};
+use lock_rustix::existence::{Contender, Event, RESTARTS_MAX, Refused, Request};
 
 use super::{ExistenceGuard, ExistenceLock};
 use crate::error::LockError;
+use crate::waiting::pauses::ns;
+use crate::waiting::{Cancel, Report};
 
 impl ExistenceLock {
     /// One try, without waiting. A dead holder's lock is taken over.
@@ -70,6 +72,13 @@ impl ExistenceLock {
     /// Waits until this moment, as [`lock_timeout`](ExistenceLock::lock_timeout) does.
     pub fn lock_deadline(&self, deadline: Instant) -> Result<ExistenceGuard, LockError> {
         self.wait(Some(deadline))
+    }
+
+    /// Waits as [`lock`](ExistenceLock::lock) does, as a future: see
+    /// [`Lock::lock_async`](crate::Lock::lock_async). Needs the feature `async`.
+    #[cfg(feature = "async")]
+    pub fn lock_async(&self) -> crate::Locking<ExistenceGuard> {
+        crate::Locking::new(self.clone())
     }
 
     /// Who holds the lock and whether he lives, found out without touching it; `None` if there is
@@ -145,9 +154,10 @@ impl ExistenceLock {
     }
 
     fn wait(&self, deadline: Option<Instant>) -> Result<ExistenceGuard, LockError> {
-        let start = Instant::now();
         let contender = self.contender()?;
         let holder = self.living_holder(&contender)?;
+        let mut report = Report::new(&self.manner, &self.path, self.kind, deadline);
+        let start = report.start();
         let left = deadline.map(|deadline| deadline.saturating_duration_since(start));
         let request = Request {
             holder: &holder,
@@ -155,10 +165,30 @@ impl ExistenceLock {
             flocked: self.holder.is_none(),
             deadline_ns: left.map_or(u64::MAX, |left| monotonic_ns().saturating_add(ns(left))),
             longest_pause_ns: ns(self.longest_pause),
-            cancel: None,
+            tell_every_ns: report.every_ns(),
+            cancel: self.manner.cancel.as_ref().map(Cancel::as_fd),
         };
-        match contender.lock(&request, &mut |_| {}) {
-            Ok(taken) => Ok(ExistenceGuard::new(self, contender, taken)),
+        if report.is_wanted() {
+            if let Ok(Some(found)) = contender.look() {
+                tell(&mut report, &found);
+            }
+        }
+        let mut waited = false;
+        let outcome = contender.lock(&request, &mut |event| {
+            waited = true;
+            match event {
+                Event::Waiting { found, .. } if report.is_wanted() => tell(&mut report, found),
+                Event::Polling => report.polling(),
+                _ => {}
+            }
+        });
+        match outcome {
+            Ok(taken) => {
+                if waited {
+                    report.acquired();
+                }
+                Ok(ExistenceGuard::new(self, contender, taken))
+            }
             Err(Refused::Held(_)) if start.elapsed() >= left.unwrap_or_default() => {
                 let (path, kind, owner) = (self.path.clone(), self.kind, owner(&contender));
                 Err(LockError::TimedOut { path, kind, owner, waited: start.elapsed() })
@@ -228,6 +258,29 @@ impl ExistenceLock {
     }
 }
 
+#[cfg(feature = "async")]
+impl crate::waiting::Lockable<ExistenceGuard> for ExistenceLock {
+    fn try_lock(&self) -> Result<ExistenceGuard, LockError> {
+        ExistenceLock::try_lock(self)
+    }
+
+    fn wait(self: Box<Self>, cancel: &Cancel) -> Result<ExistenceGuard, LockError> {
+        self.cancelled_by(cancel).lock()
+    }
+
+    fn cannot_wait(&self) -> LockError {
+        self.invalid("there is no thread or descriptor left to wait with; try again later")
+    }
+}
+
+fn tell(report: &mut Report<'_>, found: &Found) {
+    let owner = found.claim.as_ref().map(|claim| claim.owner.clone()).unwrap_or_default();
+    match found.verdict {
+        Verdict::Stale(why) => report.stale(&owner, why),
+        verdict => report.waiting(&owner, doubt(Some(verdict))),
+    }
+}
+
 fn doubt(verdict: Option<Verdict>) -> Option<Unknown> {
     match verdict {
         Some(Verdict::Unknown(why)) => Some(why),
@@ -238,9 +291,4 @@ fn doubt(verdict: Option<Verdict>) -> Option<Unknown> {
 fn owner(contender: &Contender) -> Box<Owner> {
     let claim = contender.look().ok().flatten().and_then(|found| found.claim);
     Box::new(claim.map(|claim| claim.owner).unwrap_or_default())
-}
-
-/// Good for 584 years.
-fn ns(duration: Duration) -> u64 {
-    u64::try_from(duration.as_nanos()).unwrap_or(u64::MAX)
 }

@@ -25,6 +25,7 @@ use lock_rustix::sys::LOCK_FILE_MODE;
 pub use guard::ExistenceGuard;
 
 use crate::error::LockError;
+use crate::waiting::{Cancel, Manner, WaitEvent};
 
 /// A lock of kind [`Nfs`](Kind::Nfs), [`Symlink`](Kind::Symlink), [`Mkdir`](Kind::Mkdir) or
 /// [`Pidfile`](Kind::Pidfile) that can be asked for, as often as one likes. Nothing is opened or
@@ -59,6 +60,7 @@ pub struct ExistenceLock {
     reading_refreshes: bool,
     holder: Option<Pid>,
     on_lost: Option<Arc<dyn Fn() + Send + Sync>>,
+    manner: Manner,
 }
 
 impl ExistenceLock {
@@ -76,6 +78,7 @@ impl ExistenceLock {
             reading_refreshes: false,
             holder: None,
             on_lost: None,
+            manner: Manner::default(),
         }
     }
 
@@ -132,6 +135,35 @@ impl ExistenceLock {
     /// Is called once, by the refreshing thread, when it finds that the lock is not held any more.
     pub fn on_lost(self, call: impl Fn() + Send + Sync + 'static) -> ExistenceLock {
         ExistenceLock { on_lost: Some(Arc::new(call)), ..self }
+    }
+
+    /// Ends the lock's waits when this says so: see [`Cancel`].
+    pub fn cancelled_by(mut self, cancel: &Cancel) -> ExistenceLock {
+        self.manner.cancel = Some(cancel.clone());
+        self
+    }
+
+    /// Is told how waits for the lock go, by the thread that waits: who is in the way, when that
+    /// changes, and about once a second; what was found stale; at last that the lock is ours. A
+    /// lock that is free is taken without a word.
+    ///
+    /// ```
+    /// use std::time::Duration;
+    /// use lock_std::{ExistenceLock, Kind};
+    ///
+    /// # let path = format!("/tmp/lock-std-doc-existence-observe-{}", std::process::id());
+    /// let lock = ExistenceLock::at(&path, Kind::Pidfile).observe(|event| eprintln!("{event}"));
+    /// let guard = lock.lock()?;
+    /// assert!(lock.lock_timeout(Duration::from_millis(1)).is_err());
+    /// # drop(guard);
+    /// # Ok::<(), lock_std::LockError>(())
+    /// ```
+    pub fn observe(
+        mut self,
+        call: impl Fn(&WaitEvent<'_>) + Send + Sync + 'static,
+    ) -> ExistenceLock {
+        self.manner.observe(call);
+        self
     }
 
     /// The path, as it was given.

@@ -1,17 +1,20 @@
 //! `lockbox wait`: returns as soon as the lock is free, without taking it.
 //!
-//! The kernel tells nobody but takers when a lock becomes free, so this looks again and again, with
-//! pauses that double up to a limit.
+//! Locks that are names are watched, as takers watch them. Of kernel locks the kernel tells nobody
+//! but takers when they become free, so this looks again and again, with pauses that double up to a
+//! limit.
 
 use core::ffi::CStr;
 
 use lock_core::fault::Fault;
+use lock_core::kind::Kind;
 use lock_core::staleness::Verdict;
 use lock_rustix::alone::look;
 use lock_rustix::clock::monotonic_ns;
 use lock_rustix::look::Standing;
 use lock_rustix::place::Place;
 use lock_rustix::sys::Sys;
+use lock_rustix::wake::Watch;
 
 use super::report::failed;
 use super::settings::{AGE, LEASE, Settings};
@@ -26,25 +29,50 @@ pub(super) fn main(stack: &Stack, at: usize) -> u8 {
 fn wait(stack: &Stack, at: usize) -> Result<(), u8> {
     let (settings, path, _) = Settings::read(stack, at, &[b'k', b'w', b'E', AGE, LEASE], false)?;
     let deadline_ns = settings.patience.deadline_ns();
+    let free = if settings.kind.is_existence() {
+        watch(&settings, path, deadline_ns)
+    } else {
+        poll(settings.kind, path, deadline_ns)
+    };
+    if free.map_err(|fault| failed(path, fault))? { Ok(()) } else { Err(settings.conflict) }
+}
+
+/// Whether the lock became free in time.
+fn poll(kind: Kind, path: &CStr, deadline_ns: u64) -> Result<bool, Fault> {
     let (mut pause_ns, longest_ns) = PAUSE_NS;
-    while is_held(&settings, path).map_err(|fault| failed(path, fault))? {
+    while let Standing::Held(_) = look(&Sys::new(Place::path(path)), kind)? {
         let left_ns = deadline_ns.saturating_sub(monotonic_ns());
         if left_ns == 0 {
-            return Err(settings.conflict);
+            return Ok(false);
         }
         sys::sleep(pause_ns.min(left_ns));
         pause_ns = pause_ns.saturating_mul(2).min(longest_ns);
     }
-    Ok(())
+    Ok(true)
 }
 
-/// A stale lock is free for the taking.
-fn is_held(settings: &Settings, path: &CStr) -> Result<bool, Fault> {
-    if !settings.kind.is_existence() {
-        let standing = look(&Sys::new(Place::path(path)), settings.kind)?;
-        return Ok(matches!(standing, Standing::Held(_)));
-    }
+/// Whether the lock became free in time; a stale lock is free for the taking.
+fn watch(settings: &Settings, path: &CStr, deadline_ns: u64) -> Result<bool, Fault> {
     let contender = settings.contender(path)?;
-    let found = contender.look()?;
-    Ok(found.is_some_and(|found| !matches!(found.verdict, Verdict::Stale(_))))
+    let mut watch = Watch::new();
+    let (mut pause_ns, longest_ns) = PAUSE_NS;
+    let mut armed = false;
+    loop {
+        let Some(found) = contender.look()? else { return Ok(true) };
+        if let Verdict::Stale(_) = found.verdict {
+            return Ok(true);
+        }
+        let left_ns = deadline_ns.saturating_sub(monotonic_ns());
+        if left_ns == 0 {
+            return Ok(false);
+        }
+        if armed {
+            watch.wait(left_ns, pause_ns, None);
+            pause_ns = pause_ns.saturating_mul(2).min(longest_ns);
+        } else {
+            watch.arm(&contender, &found);
+        }
+        // What happened before the watch began is not seen: look once more before each wait.
+        armed = !armed;
+    }
 }
