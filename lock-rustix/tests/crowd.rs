@@ -29,10 +29,7 @@ fn looks(kind: Kind, limited: bool) -> u32 {
             scope.spawn(|| {
                 barrier.wait();
                 let contender = Contender::new(kind, &path).unwrap();
-                let deadline_ns = match limited {
-                    true => monotonic_ns() + 600_000_000_000,
-                    false => u64::MAX,
-                };
+                let deadline_ns = if limited { monotonic_ns() + 600_000_000_000 } else { u64::MAX };
                 let request = Request { deadline_ns, ..Request::once(&contender.me) };
                 let mut first = true;
                 let taken = contender.lock(&request, &mut |event| {
