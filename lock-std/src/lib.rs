@@ -33,10 +33,11 @@
 //! but who asks just when a lock is released can be faster than who waits. Waiters for nfs, mkdir
 //! and pidfile locks queue at the holder's own file, likewise. For symlinks there is no order.
 //!
-//! **What is not.** These locks bind only those who ask for them. Locks on a network file system are as good as the server. A POSIX lock ([`Kind::Lockf`]) is dropped when
-//! anything in the process closes the same file that does not go through this library: prefer
-//! [`Kind::Ofd`], which excludes the same others. A forked child that inherited the guard of one
-//! should drop it before taking that lock itself.
+//! **What is not.** These locks bind only those who ask for them. Locks on a network file system
+//! are as good as the server. A POSIX lock ([`Kind::Lockf`]) is dropped when anything in the process
+//! closes the same file that does not go through this library: prefer [`Kind::Ofd`], which excludes
+//! the same others. A forked child that inherited the guard of one should drop it before taking that
+//! lock itself.
 #![deny(unsafe_code)]
 
 mod attempt;
