@@ -25,19 +25,19 @@
 //! | lock an open file of your own, as OCaml's `flock` does | [`flock`] |
 //!
 //! **What is promised.** A [`Guard`] exists only while its lock is held on the file that the path
-//! means. Nothing is left behind by a try that failed or timed out: no lock, no thread, no process.
-//! No signal is used. Who looks at a lock does not take it. Waits stand in the kernel's queue, with
-//! a limit or without, and cost nothing while they last.
+//! means. Nothing is left behind by a try that failed or timed out: no lock, no thread, no
+//! process. No signal is used. Who looks at a lock does not take it. Waits stand in the kernel's
+//! queue, with a limit or without, and cost nothing while they last.
 //!
 //! **Order.** The kernel serves the requests for a file's locks in the order in which they came,
 //! but who asks just when a lock is released can be faster than who waits. Waiters for nfs, mkdir
 //! and pidfile locks queue at the holder's own file, likewise. For symlinks there is no order.
 //!
 //! **What is not.** These locks bind only those who ask for them. Locks on a network file system
-//! are as good as the server. A POSIX lock ([`Kind::Lockf`]) is dropped when anything in the process
-//! closes the same file that does not go through this library: prefer [`Kind::Ofd`], which excludes
-//! the same others. A forked child that inherited the guard of one should drop it before taking that
-//! lock itself.
+//! are as good as the server. A POSIX lock ([`Kind::Lockf`]) is dropped when anything in the
+//! process closes the same file that does not go through this library: prefer [`Kind::Ofd`], which
+//! excludes the same others. A forked child that inherited the guard of one should drop it before
+//! taking that lock itself.
 #![deny(unsafe_code)]
 
 mod attempt;
