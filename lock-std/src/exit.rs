@@ -1,6 +1,6 @@
 //! Removing locks and lock files when the process exits: when main returns, when a panic or an
-//! error ends it, and when anything calls `exit`. Not when it is killed or aborts, nor after
-//! `_exit`.
+//! error ends it, and when anything calls `exit`; on signals if the program asks for that. Not when
+//! it is killed or aborts, nor after `_exit`.
 //!
 //! C runs the functions given to `atexit` before it closes anything, so the names go while the
 //! locks are held. Only the process that took a lock removes its file, not a forked child of it,
@@ -93,7 +93,7 @@ fn remove(id: u64) -> Result<(), Fault> {
     registry.entries.swap_remove(at).remove()
 }
 
-extern "C" fn remove_all() {
+pub(crate) extern "C" fn remove_all() {
     // A forked child that registered nothing stays away from the registry: another thread of its
     // parent may have had it locked.
     if REGISTERED_BY.load(Ordering::Acquire) == process::id() {

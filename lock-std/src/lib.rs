@@ -50,6 +50,8 @@ mod lock;
 pub mod lock_file_blocking;
 mod look;
 pub mod pidfile;
+mod report;
+mod signals;
 mod site;
 mod waiting;
 
@@ -61,9 +63,12 @@ pub use lock_core::fault::{Call, Fault, FaultKind};
 pub use lock_core::kind::Kind;
 pub use lock_core::os::Mode;
 pub use lock_core::owner::{Owner, Pid};
+pub use lock_core::payload::proc_locks::Class;
 pub use lock_core::scheme::look::Found;
 pub use lock_core::staleness::{Alive, Claim, Stale, Unknown, Verdict};
 pub use lock_rustix::look::Standing;
+pub use report::{Party, Report};
+pub use signals::release_on_signals;
 #[cfg(feature = "async")]
 pub use waiting::Locking;
 pub use waiting::{Cancel, WaitEvent};

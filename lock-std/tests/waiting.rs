@@ -32,6 +32,7 @@ fn role() {
             await_order();
             guard.unlock().unwrap();
         }
+        (Some("wait"), _) => drop(Lock::at(path).kind(kind).lock()),
         (_, true) => {
             give_up(|| {
                 ExistenceLock::at(&path, kind).lock_timeout(Duration::from_nanos(1)).is_err()
@@ -296,4 +297,28 @@ fn who_waits_is_told_again_every_second() {
     assert!(start.elapsed() >= Duration::from_secs(2), "the first at once, then one a second");
     drop(guard);
     waiter.join().unwrap().unlock().unwrap();
+}
+
+/// A holder, a waiter, and a holder whose parent's name is in the file.
+#[test]
+fn a_report_names_holders_and_waiters_and_flags_what_does_not_agree() {
+    let _alone = alone();
+    let scratch = Scratch::new("report");
+    let lock = scratch.lock(Kind::Flock);
+    assert_eq!(lock.report().unwrap(), lock_std::Report::default());
+    let holder = holder(Kind::Flock, &scratch);
+    let waiter = Actor::start("wait flock", &scratch.path());
+    until_queued(&scratch.path());
+    let report = lock.report().unwrap();
+    assert_eq!(report.holders[0].pid.unwrap().get(), u64::from(holder.id()), "{report}");
+    assert_eq!(report.waiters[0].pid.unwrap().get(), u64::from(waiter.id()), "{report}");
+    assert!(!report.disagrees() && report.to_string().contains("\nwaited for by pid "));
+    holder.end_well();
+    waiter.kill();
+    let file = scratch.lock(Kind::File);
+    let guard = file.message("1").try_lock().unwrap();
+    let report = scratch.lock(Kind::File).report().unwrap();
+    assert!(report.disagrees(), "{report}");
+    assert!(report.to_string().ends_with("does not hold it itself"));
+    guard.unlock().unwrap();
 }

@@ -1,5 +1,6 @@
 //! The workspace's test library: what several suites share.
 
+pub mod bench;
 pub mod fuzz;
 #[cfg(target_arch = "x86_64")]
 pub mod inject;

@@ -168,12 +168,13 @@ impl ExistenceLock {
             tell_every_ns: report.every_ns(),
             cancel: self.manner.cancel.as_ref().map(Cancel::as_fd),
         };
+        let mut waited = false;
         if report.is_wanted() {
             if let Ok(Some(found)) = contender.look() {
                 tell(&mut report, &found);
+                waited = true;
             }
         }
-        let mut waited = false;
         let outcome = contender.lock(&request, &mut |event| {
             waited = true;
             match event {

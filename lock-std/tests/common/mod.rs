@@ -124,6 +124,11 @@ impl Actor {
         assert!(status.success(), "{status}: {rest}");
     }
 
+    /// Waits until the child has ended by itself.
+    pub fn wait(mut self) -> ExitStatus {
+        self.process.wait().unwrap()
+    }
+
     /// Kills the child and waits until it is gone.
     pub fn kill(mut self) {
         self.process.kill().unwrap();

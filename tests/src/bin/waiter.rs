@@ -1,0 +1,132 @@
+//! One of several that want a lock in turn, for the waiting bench: `waiter WAY PATH HOLD_US MS`.
+//!
+//! Says `ready`, waits for a line, then takes the lock, holds it and gives it back, again and again
+//! for MS milliseconds. At last it prints, a line each, when it asked for the lock, had it and gave
+//! it back, by the monotonic clock in nanoseconds; and how much processor time all that took.
+//! `waiter stamp HOLD_US` is what runs under a locking command.
+
+use core::time::Duration;
+use std::ffi::OsString;
+use std::fs::File;
+use std::io::Write;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::thread;
+
+use lock_rustix::clock::monotonic_ns;
+use lock_std::{ExistenceLock, Kind, Lock};
+use nix::sys::resource::{UsageWho, getrusage};
+use nix::sys::time::TimeValLike;
+use rustix::fs::{FlockOperation, flock};
+
+/// Longer than any run.
+const LIMIT: Duration = Duration::from_secs(600);
+
+fn main() {
+    let mut args = std::env::args_os().skip(1);
+    let mut next = || args.next().expect("WAY PATH HOLD_US MILLISECONDS");
+    let way = next().into_string().expect("a name");
+    if way == "stamp" {
+        let (acquired, released) = hold(number(next()));
+        println!("{acquired} {released}");
+        return;
+    }
+    let (path, hold_us, ms) = (PathBuf::from(next()), number(next()), number(next()));
+    println!("ready");
+    let mut line = String::new();
+    std::io::stdin().read_line(&mut line).expect("a line");
+    let (end_ns, start_us) = (monotonic_ns() + ms * 1_000_000, used_us());
+    let mut log = Vec::new();
+    while monotonic_ns() < end_ns {
+        let requested = monotonic_ns();
+        let (acquired, released) = take(&way, &path, hold_us);
+        log.push((requested, acquired, released));
+        // Back in the queue before the next one is done.
+        thread::sleep(Duration::from_micros(hold_us / 2));
+    }
+    let used_us = used_us() - start_us;
+    let mut out = std::io::stdout().lock();
+    for (requested, acquired, released) in log {
+        writeln!(out, "{requested} {acquired} {released}").expect("a reader");
+    }
+    writeln!(out, "used {used_us}").expect("a reader");
+}
+
+fn number(text: OsString) -> u64 {
+    text.into_string().ok().and_then(|text| text.parse().ok()).expect("a number")
+}
+
+/// Processor time of this process and its children, in microseconds.
+fn used_us() -> i64 {
+    [UsageWho::RUSAGE_SELF, UsageWho::RUSAGE_CHILDREN]
+        .into_iter()
+        .map(|who| {
+            let usage = getrusage(who).expect("it is known");
+            usage.user_time().num_microseconds() + usage.system_time().num_microseconds()
+        })
+        .sum()
+}
+
+/// Holds what is held, and says from when to when.
+fn hold(us: u64) -> (u64, u64) {
+    let acquired = monotonic_ns();
+    thread::sleep(Duration::from_micros(us));
+    (acquired, monotonic_ns())
+}
+
+fn take(way: &str, path: &Path, hold_us: u64) -> (u64, u64) {
+    match way {
+        "flock(2)" => {
+            let file = File::create(path).expect("it opens");
+            flock(&file, FlockOperation::LockExclusive).expect("a lock");
+            hold(hold_us)
+        }
+        "Lock_file_blocking's rule" => loop {
+            match Lock::at(path).try_lock() {
+                Ok(_guard) => return hold(hold_us),
+                // The original sleeps up to 0.3 s, at random.
+                Err(_) => thread::sleep(Duration::from_nanos(monotonic_ns() * 7919 % 300_000_000)),
+            }
+        },
+        "flock -w" => under("flock", &[], path, hold_us),
+        "lockbox flock -w" => {
+            let tool = std::env::current_exe().expect("a path");
+            let tool = std::env::var_os("LOCKBOX").map_or(tool, PathBuf::from);
+            under(tool.to_str().expect("a name"), &["flock"], path, hold_us)
+        }
+        _ => by_name(way, path, hold_us),
+    }
+}
+
+fn under(tool: &str, first: &[&str], path: &Path, hold_us: u64) -> (u64, u64) {
+    let output = Command::new(tool)
+        .args(first)
+        .args(["-w", "600"])
+        .arg(path)
+        .arg(std::env::current_exe().expect("a path"))
+        .args(["stamp", &hold_us.to_string()])
+        .output()
+        .expect("it runs");
+    let text = String::from_utf8(output.stdout).expect("numbers");
+    let mut numbers = text.split_whitespace().map(|word| word.parse().expect("a number"));
+    (numbers.next().expect("acquired"), numbers.next().expect("released"))
+}
+
+/// `KIND`, or `KIND, timed`.
+fn by_name(way: &str, path: &Path, hold_us: u64) -> (u64, u64) {
+    let (name, timed) = way.strip_suffix(", timed").map_or((way, false), |name| (name, true));
+    let kind = Kind::from_name(name.as_bytes()).expect("a kind");
+    if kind.is_existence() {
+        let lock = ExistenceLock::at(path, kind);
+        let guard = if timed { lock.lock_timeout(LIMIT) } else { lock.lock() }.expect("a lock");
+        let held = hold(hold_us);
+        guard.unlock().expect("it was ours");
+        held
+    } else {
+        let lock = Lock::at(path).kind(kind);
+        let guard = if timed { lock.lock_timeout(LIMIT) } else { lock.lock() }.expect("a lock");
+        let held = hold(hold_us);
+        drop(guard);
+        held
+    }
+}
