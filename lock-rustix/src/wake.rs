@@ -4,12 +4,15 @@
 //! other attributes), by the end of its holder (pidfd, on this host), by the moment when it turns
 //! stale, or by its caller. Where no events come, because the file system is shared with other
 //! hosts or the watches have run out, the caller's own pause decides.
+#![allow(unsafe_code)]
+
+use core::sync::atomic::{AtomicU64, Ordering};
 
 use lock_core::os::ProcessState;
 use lock_core::scheme::look::Found;
 use lock_core::staleness::{Alive, Verdict, pid_is_comparable};
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
-use rustix::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
+use rustix::fd::{AsFd, AsRawFd, BorrowedFd, FromRawFd, IntoRawFd, OwnedFd, RawFd};
 use rustix::fs::inotify;
 use rustix::io::Errno;
 use rustix::process::{Pid, PidfdFlags, pidfd_open};
@@ -23,10 +26,12 @@ use crate::process;
 /// help.
 const LOOK_AGAIN_NS: u64 = 10_000_000_000;
 
-/// What a waiter watches. One for a whole wait: closing it can take long.
+/// What a waiter watches. One for a whole wait, and what it needs of the kernel for the next one
+/// too: to close it can take 20 ms.
 #[derive(Debug)]
 pub struct Watch {
     events: Option<OwnedFd>,
+    watched: Option<i32>,
     holder: Option<OwnedFd>,
     /// When the lock turns stale by its age, in nanoseconds from when it was armed.
     stale_in_ns: Option<u64>,
@@ -54,7 +59,8 @@ impl Watch {
     /// Watches nothing yet.
     pub fn new() -> Watch {
         let flags = inotify::CreateFlags::CLOEXEC | inotify::CreateFlags::NONBLOCK;
-        Watch { events: inotify::init(flags).ok(), holder: None, stale_in_ns: None, armed: false }
+        let events = SPARE.take().or_else(|| inotify::init(flags).ok());
+        Watch { events, watched: None, holder: None, stale_in_ns: None, armed: false }
     }
 
     /// Watches the lock that stands now, as it was found. After this one more try must be made
@@ -64,7 +70,8 @@ impl Watch {
         self.drain();
         self.holder = holder(contender, found);
         self.stale_in_ns = stale_in_ns(found);
-        self.armed = contender.is_local() && self.watch(contender).is_ok();
+        self.watched = contender.is_local().then(|| self.watch(contender).ok()).flatten();
+        self.armed = self.watched.is_some();
         self.armed
     }
 
@@ -104,7 +111,7 @@ impl Watch {
     }
 
     /// Watches the lock's own inode: not the directory, where others come and go.
-    fn watch(&self, contender: &Contender) -> Result<(), Errno> {
+    fn watch(&self, contender: &Contender) -> Result<i32, Errno> {
         use inotify::WatchFlags;
 
         let events = self.events.as_ref().ok_or(Errno::MFILE)?;
@@ -116,14 +123,61 @@ impl Watch {
             | WatchFlags::DELETE_SELF
             | WatchFlags::MOVE_SELF
             | WatchFlags::DONT_FOLLOW;
-        inotify::add_watch(events, path.as_c_str(), flags).map(|_| ())
+        inotify::add_watch(events, path.as_c_str(), flags)
     }
 
-    /// Forgets events of locks that are gone.
-    fn drain(&self) {
+    /// Forgets locks that are gone, and what happened to them.
+    fn drain(&mut self) {
+        if let (Some(events), Some(watched)) = (&self.events, self.watched.take()) {
+            // It goes with the lock's inode by itself.
+            let _ = inotify::remove_watch(events, watched);
+        }
         let mut buffer = [0; 512];
         if let Some(events) = &self.events {
             while rustix::io::read(events, &mut buffer).is_ok_and(|len| len > 0) {}
+        }
+    }
+}
+
+impl Drop for Watch {
+    fn drop(&mut self) {
+        self.drain();
+        if let Some(events) = self.events.take() {
+            SPARE.keep(events);
+        }
+    }
+}
+
+/// A source of events that no wait of this process uses now: its pid and descriptor. A forked child
+/// does not touch its parent's.
+struct Spare(AtomicU64);
+
+static SPARE: Spare = Spare(AtomicU64::new(NONE));
+
+const NONE: u64 = u64::MAX;
+
+impl Spare {
+    fn take(&self) -> Option<OwnedFd> {
+        let kept = self.0.load(Ordering::Acquire);
+        if kept >> 32 != u64::from(process::id()) {
+            return None;
+        }
+        self.0.compare_exchange(kept, NONE, Ordering::AcqRel, Ordering::Relaxed).ok()?;
+        let fd = RawFd::try_from(kept & 0xFFFF_FFFF).ok()?;
+        // SAFETY: it was given up to be found here, by this process, and is found once.
+        Some(unsafe { OwnedFd::from_raw_fd(fd) })
+    }
+
+    fn keep(&self, events: OwnedFd) {
+        let mine = u64::from(process::id());
+        let kept = self.0.load(Ordering::Acquire);
+        if kept != NONE && kept >> 32 == mine {
+            return;
+        }
+        let fd = events.as_raw_fd().unsigned_abs();
+        let next = mine << 32 | u64::from(fd);
+        if self.0.compare_exchange(kept, next, Ordering::AcqRel, Ordering::Relaxed).is_ok() {
+            let _ = events.into_raw_fd();
         }
     }
 }

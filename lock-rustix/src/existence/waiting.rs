@@ -144,11 +144,10 @@ impl Contender {
             if left_ns == 0 {
                 return Err(Refused::Held(verdict));
             }
-            let watch_ = watch.get_or_insert_with(Watch::new);
-            if armed {
+            if let (Some(watch), true) = (&mut watch, armed) {
                 let jittered_ns = pause_ns / 2 + monotonic_ns() % (pause_ns / 2 + 1);
                 let left_ns = left_ns.min(request.longest_pause_ns).min(request.tell_every_ns);
-                if watch_.wait(left_ns, jittered_ns, request.cancel) == Woken::Cancelled {
+                if watch.wait(left_ns, jittered_ns, request.cancel) == Woken::Cancelled {
                     return Err(Refused::Cancelled);
                 }
                 let longest_ns = if self.is_local() { PAUSE_MAX_NS } else { SHARED_PAUSE_MAX_NS };
@@ -174,7 +173,7 @@ impl Contender {
                     Waited::Impossible => {}
                 }
             }
-            if !watch_.arm(self, &found) {
+            if !watch.get_or_insert_with(Watch::new).arm(self, &found) {
                 observe(Event::Polling);
             }
             armed = true;
