@@ -91,6 +91,8 @@ pub enum FaultKind {
     IsDirectory,
     /// `ENOENT`.
     Missing,
+    /// The file has another name besides: it may be somebody's data, and is not written to.
+    Linked,
     /// `ENAMETOOLONG`, or longer than this library's own buffers.
     NameTooLong,
     /// `ENOLCK`: no room for lock records, or no lock service.
@@ -174,6 +176,7 @@ impl FaultKind {
             FaultKind::NoSpace => "no space left on device",
             FaultKind::NotDirectory => "not a directory",
             FaultKind::NotEmpty => "directory not empty",
+            FaultKind::Linked => "the file has another name too, and may be another's data",
             FaultKind::NotRegular => "not a regular file",
             FaultKind::NotSymlink => "not a symbolic link",
             FaultKind::Quota => "disk quota exceeded",

@@ -81,7 +81,7 @@ impl Drop for AnyFile {
     }
 }
 
-const KINDS: [FaultKind; 27] = [
+const KINDS: [FaultKind; 28] = [
     FaultKind::BadDescriptor,
     FaultKind::CrossDevice,
     FaultKind::Deadlock,
@@ -96,6 +96,7 @@ const KINDS: [FaultKind; 27] = [
     FaultKind::NoSpace,
     FaultKind::NotDirectory,
     FaultKind::NotEmpty,
+    FaultKind::Linked,
     FaultKind::NotRegular,
     FaultKind::Quota,
     FaultKind::ReadOnly,

@@ -223,7 +223,9 @@ where
     }
 }
 
-/// Writes who holds the lock into its file. Only a holder can: it takes the proof.
+/// Writes who holds the lock into its file. Only a holder can: it takes the proof. A file that has
+/// another name besides is refused ([`FaultKind::Linked`]): where everybody may make names, it can
+/// be anybody's.
 ///
 /// The old text is overwritten and then cut, never truncated to nothing first: ext4 writes such a
 /// file out when it is closed, fifty times slower. Between the two calls a reader can see the new
@@ -233,6 +235,10 @@ pub fn sign<C, O: Contents>(
     locked: &Locked<C, O::File>,
     message: &Message,
 ) -> Result<(), Fault> {
+    if locked.stat.links > 1 {
+        let kind = FaultKind::Linked;
+        return Err(Fault { call: Call::Pwrite, node: Node::Lock, kind, errno: 0 });
+    }
     let bytes = message.as_bytes();
     let len = bytes.len() as u64;
     let written = os.pwrite(&locked.file, bytes, 0)?;

@@ -35,6 +35,7 @@ pub fn of(fault: Fault) -> u8 {
         FaultKind::Missing
         | FaultKind::NotDirectory
         | FaultKind::IsDirectory
+        | FaultKind::Linked
         | FaultKind::NotRegular
         | FaultKind::NotSymlink
         | FaultKind::Symlink

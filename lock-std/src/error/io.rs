@@ -54,6 +54,7 @@ fn fault_io_kind(fault: Fault) -> io::ErrorKind {
         FaultKind::IsDirectory => io::ErrorKind::IsADirectory,
         FaultKind::Missing => io::ErrorKind::NotFound,
         FaultKind::NameTooLong
+        | FaultKind::Linked
         | FaultKind::NotRegular
         | FaultKind::Symlink
         | FaultKind::TooLong => io::ErrorKind::InvalidInput,

@@ -87,6 +87,7 @@ fn advice(kind: FaultKind) -> Option<&'static str> {
         FaultKind::Missing => "create its directory first",
         FaultKind::NotDirectory => "correct the path",
         FaultKind::IsDirectory => "name a file in it, or lock it with kind flock",
+        FaultKind::Linked => "lock a file of its own",
         FaultKind::NotRegular => "name a regular file",
         FaultKind::Symlink => "name its target, or allow symbolic links to be followed",
         FaultKind::ReadOnly => "use a path that can be written, in /run/lock for example",

@@ -3,6 +3,7 @@
 mod applets;
 mod existence;
 mod field;
+mod hostile;
 mod list;
 mod peers;
 mod run;
