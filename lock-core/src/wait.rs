@@ -67,11 +67,11 @@ impl Wait {
     /// A try that ended at `now_ns` found the lock held. The pause before the next one is drawn by
     /// `random`, any number, so that waiters do not come in step; it doubles from try to try.
     pub fn handle_held(&mut self, now_ns: u64, random: u64) {
-        let deadline_ns = self.deadline_ns.unwrap_or(u64::MAX);
-        if deadline_ns <= now_ns {
+        if self.deadline_ns.is_some_and(|deadline_ns| deadline_ns <= now_ns) {
             self.state = State::GivingUp;
             return;
         }
+        let deadline_ns = self.deadline_ns.unwrap_or(u64::MAX);
         let least_ns = self.pause_ns / 2;
         let drawn_ns = random.checked_rem(least_ns.saturating_add(1)).unwrap_or(0);
         let again_ns = now_ns.saturating_add(least_ns).saturating_add(drawn_ns);
@@ -147,6 +147,9 @@ mod tests {
             wait.handle_held(now_ns, u64::MAX);
             assert!(matches!(wait.poll(now_ns), Due::At(_)));
         }
+        // Found by fuzzing.
+        wait.handle_held(u64::MAX, 0);
+        assert_eq!(wait.poll(u64::MAX), Due::Now);
     }
 
     #[test]

@@ -5,7 +5,15 @@
 // Panicking is how a body speaks.
 #![allow(clippy::missing_panics_doc)]
 
+mod arguments;
+mod attempts;
+mod machines;
+mod oracle;
 mod reference;
+
+pub use arguments::options;
+pub use attempts::{kernel_attempts, link_attempts, name_attempts};
+pub use machines::{clocks, dlm_answer, dlm_lock};
 
 use lock_core::os::{FileType, Mode};
 use lock_core::owner::Host;
@@ -32,13 +40,20 @@ pub type Body = fn(&[u8]);
 ///     body(b"");
 /// }
 /// ```
-pub const TARGETS: [(&str, Body); 10] = [
+pub const TARGETS: [(&str, Body); 17] = [
+    ("clocks", clocks),
     ("date_time", date_time),
+    ("dlm_answer", dlm_answer),
+    ("dlm_lock", dlm_lock),
     ("identify", identify_lock),
+    ("kernel_attempts", kernel_attempts),
+    ("link_attempts", link_attempts),
     ("link_identity", link_identity),
     ("link_target", link_target),
     ("message", message),
+    ("name_attempts", name_attempts),
     ("nfs_info", nfs_info),
+    ("options", options),
     ("pid_text", pid_text),
     ("pidfile", pidfile),
     ("proc_locks", proc_locks),

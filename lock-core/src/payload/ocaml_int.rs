@@ -86,6 +86,7 @@ mod tests {
             // Past 2^62 an unsigned literal wraps, and its negation wraps back.
             ("0x7fffffffffffffff", -1),
             ("-0x7fffffffffffffff", 1),
+            ("-0x4000000000000000", -4_611_686_018_427_387_904),
         ] {
             assert_eq!(parse(text.as_bytes()), Some(value), "{text}");
         }

@@ -28,7 +28,9 @@ pub(super) fn pid(file: &[u8]) -> Option<u64> {
     // What does not fit 128 bits does not fit 63.
     let number = i128::from_str_radix(&digits, base).ok().filter(|&number| number <= largest)?;
     let wrapped = if number >= 1 << 62 { number - (1 << 63) } else { number };
-    u64::try_from(sign * wrapped).ok().filter(|&pid| pid != 0)
+    // OCaml has no 2^62: the least number is its own negation.
+    let signed = if sign * wrapped == 1 << 62 { -(1 << 62) } else { sign * wrapped };
+    u64::try_from(signed).ok().filter(|&pid| pid != 0)
 }
 
 #[cfg(test)]
