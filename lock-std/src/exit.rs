@@ -9,6 +9,7 @@
 
 use core::ffi::c_int;
 use core::sync::atomic::{AtomicU32, Ordering};
+use std::collections::BTreeMap;
 use std::sync::{Mutex, MutexGuard, Once, PoisonError};
 
 use lock_core::fault::{Fault, FaultKind};
@@ -28,17 +29,16 @@ pub(crate) struct RemovedAtExit {
 }
 
 struct Entry {
-    id: u64,
     pid: u32,
     removal: Removal,
 }
 
 struct Registry {
-    entries: Vec<Entry>,
+    entries: BTreeMap<u64, Entry>,
     last_id: u64,
 }
 
-static REGISTRY: Mutex<Registry> = Mutex::new(Registry { entries: Vec::new(), last_id: 0 });
+static REGISTRY: Mutex<Registry> = Mutex::new(Registry { entries: BTreeMap::new(), last_id: 0 });
 
 /// The process that registered last.
 static REGISTERED_BY: AtomicU32 = AtomicU32::new(0);
@@ -66,7 +66,7 @@ impl RemovedAtExit {
         let mut registry = registry();
         registry.last_id += 1;
         let id = registry.last_id;
-        registry.entries.push(Entry { id, pid, removal });
+        registry.entries.insert(id, Entry { pid, removal });
         REGISTERED_BY.store(pid, Ordering::Release);
         RemovedAtExit { id }
     }
@@ -89,15 +89,14 @@ impl Drop for RemovedAtExit {
 /// whoever then closes its lock knows that no unlink is still to come.
 fn remove(id: u64) -> Result<(), Fault> {
     let mut registry = registry();
-    let Some(at) = registry.entries.iter().position(|entry| entry.id == id) else { return Ok(()) };
-    registry.entries.swap_remove(at).remove()
+    registry.entries.remove(&id).map_or(Ok(()), Entry::remove)
 }
 
 pub(crate) extern "C" fn remove_all() {
     // A forked child that registered nothing stays away from the registry: another thread of its
     // parent may have had it locked.
     if REGISTERED_BY.load(Ordering::Acquire) == process::id() {
-        for entry in registry().entries.drain(..) {
+        for entry in core::mem::take(&mut registry().entries).into_values() {
             // Nobody is left to be told.
             let _ = entry.remove();
         }

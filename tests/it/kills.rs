@@ -14,6 +14,9 @@ use lock_tests::random::Random;
 
 const CONTENDERS: usize = 16;
 
+/// In the crowded runs.
+const CROWD: usize = 256;
+
 /// Rounds that each contender which lives to its end makes.
 const ROUNDS: u32 = 200;
 
@@ -24,6 +27,10 @@ const KILLS: usize = 150;
 static ALONE: Mutex<()> = Mutex::new(());
 
 fn run(kind: Kind, base: &str) {
+    run_crowd(kind, base, CONTENDERS, ROUNDS);
+}
+
+fn run_crowd(kind: Kind, base: &str, contenders: usize, rounds: u32) {
     let _alone = ALONE.lock().unwrap_or_else(PoisonError::into_inner);
     let seed = Random::seed_from_environment();
     println!("{} in {base}: SEED={seed}", kind.name());
@@ -34,15 +41,16 @@ fn run(kind: Kind, base: &str) {
     fs::write(&witness, "").unwrap();
 
     let mut random = Random::new(seed);
-    let mut contenders: Vec<Child> = (0..CONTENDERS).map(|_| spawn(kind, &dir, &witness)).collect();
+    let spawn = || spawn_with(kind, &dir, &witness, rounds);
+    let mut crowd: Vec<Child> = (0..contenders).map(|_| spawn()).collect();
     for _ in 0..KILLS {
         pause(random.below(3000));
-        let victim = usize::try_from(random.below(CONTENDERS as u64)).unwrap();
-        let _ = contenders[victim].kill();
-        check(&mut contenders[victim], true);
-        contenders[victim] = spawn(kind, &dir, &witness);
+        let victim = usize::try_from(random.below(contenders as u64)).unwrap();
+        let _ = crowd[victim].kill();
+        check(&mut crowd[victim], true);
+        crowd[victim] = spawn();
     }
-    for contender in &mut contenders {
+    for contender in &mut crowd {
         check(contender, false);
     }
 
@@ -65,10 +73,6 @@ fn sweep_up(kind: Kind, dir: &Path) {
     println!("{}: {KILLS} kills, {swept} leftovers swept", kind.name());
     assert!(usize::try_from(swept).unwrap() <= KILLS, "at most one leftover a kill");
     assert_eq!(left, Vec::<PathBuf>::new(), "nothing stays after a sweep");
-}
-
-fn spawn(kind: Kind, dir: &Path, witness: &Path) -> Child {
-    spawn_with(kind, dir, witness, ROUNDS)
 }
 
 fn spawn_with(kind: Kind, dir: &Path, witness: &Path, rounds: u32) -> Child {
@@ -97,6 +101,14 @@ fn pause(us: u64) {
     let end = Instant::now() + Duration::from_micros(us);
     while Instant::now() < end {
         std::thread::yield_now();
+    }
+}
+
+#[test]
+#[ignore = "256 processes: .ci/run load"]
+fn a_crowd_with_a_killer() {
+    for kind in [Kind::Nfs, Kind::Pidfile, Kind::Symlink, Kind::Mkdir, Kind::File] {
+        run_crowd(kind, "/dev/shm", CROWD, 40);
     }
 }
 

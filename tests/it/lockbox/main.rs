@@ -1,6 +1,7 @@
 //! The tool from outside: `lockbox` as scripts use it.
 
 mod applets;
+mod arguments;
 mod existence;
 mod field;
 mod hostile;
