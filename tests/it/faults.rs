@@ -5,6 +5,7 @@
 //! Prints the matrix.
 #![cfg(target_arch = "x86_64")]
 
+use core::cell::RefCell;
 use core::fmt::Write;
 use core::sync::atomic::{AtomicUsize, Ordering};
 use std::collections::BTreeMap;
@@ -33,6 +34,10 @@ enum Operation {
     RunOverStale,
     /// `run -w` on a lock that another process holds.
     Wait,
+    /// The same, and the other gives it back meanwhile.
+    HandOver,
+    /// `run --refresh`, every millisecond.
+    RunRefreshing,
     Acquire,
     Release,
     Touch,
@@ -41,8 +46,10 @@ enum Operation {
     BreakByForce,
 }
 
-const ALWAYS: [Operation; 3] = [Operation::Run, Operation::Wait, Operation::Status];
-const OF_EXISTENCE: [Operation; 6] = [
+const ALWAYS: [Operation; 4] =
+    [Operation::Run, Operation::Wait, Operation::HandOver, Operation::Status];
+const OF_EXISTENCE: [Operation; 7] = [
+    Operation::RunRefreshing,
     Operation::RunOverStale,
     Operation::Acquire,
     Operation::Release,
@@ -56,6 +63,8 @@ struct World {
     dir: PathBuf,
     kind: &'static str,
     living: Child,
+    /// Who holds the lock for some milliseconds, and has the marker while he does.
+    before: RefCell<Option<Child>>,
 }
 
 impl World {
@@ -64,7 +73,7 @@ impl World {
         let dir = Path::new("/dev/shm").join(name);
         fs::create_dir_all(&dir).unwrap();
         let living = Command::new("cat").stdin(Stdio::piped()).spawn().unwrap();
-        World { dir, kind, living }
+        World { dir, kind, living, before: RefCell::new(None) }
     }
 
     fn path(&self) -> PathBuf {
@@ -98,7 +107,28 @@ impl World {
         ended.wait().unwrap();
     }
 
+    fn marker(&self) -> PathBuf {
+        self.dir.with_extension("marker")
+    }
+
+    /// Somebody takes the lock, and will give it back soon.
+    fn have_a_holder(&self) {
+        let mut holder = self.tool("run", &["-n"]);
+        let script = "touch \"$0\"; echo; sleep 0.004; rm \"$0\"";
+        holder.args(["--", "sh", "-c", script]).arg(self.marker());
+        let mut holder = holder.stdout(Stdio::piped()).spawn().unwrap();
+        std::io::Read::read_exact(holder.stdout.as_mut().unwrap(), &mut [0]).unwrap();
+        *self.before.borrow_mut() = Some(holder);
+    }
+
+    fn wait_for_the_holder(&self) {
+        if let Some(mut holder) = self.before.borrow_mut().take() {
+            assert!(holder.wait().unwrap().success());
+        }
+    }
+
     fn empty(&self) {
+        self.wait_for_the_holder();
         fs::remove_dir_all(&self.dir).unwrap();
         fs::create_dir(&self.dir).unwrap();
     }
@@ -127,6 +157,18 @@ impl World {
                 let mut waiter = self.tool("run", &["-w", "0.002"]);
                 waiter.arg("true");
                 waiter
+            }
+            Operation::HandOver => {
+                self.have_a_holder();
+                let mut waiter = self.tool("run", &["-w", "10"]);
+                waiter.args(["--", "test", "!", "-e"]).arg(self.marker());
+                waiter
+            }
+            Operation::RunRefreshing => {
+                let mut outer = self.tool("run", &["-n", "--refresh", "0.001"]);
+                outer.args(["--", "sh", "-c", "sleep 0.005; exec \"$0\" run -n -k \"$@\" true"]);
+                outer.arg(lockbox()).arg(self.kind).arg(self.path());
+                outer
             }
             Operation::Acquire => self.tool("acquire", &["-n", "--pid", &living]),
             Operation::Release => self.tool("release", &["--pid", &living]),
@@ -198,9 +240,16 @@ fn complaint(world: &World, operation: Operation, mishap: Mishap, ended: &Ended)
         None if killed => {}
         None => return Some("killed by a signal".into()),
         // The command under the lock got the same lock.
-        Some(0) if matches!(operation, Operation::Run | Operation::RunOverStale) => {
+        Some(0)
+            if matches!(
+                operation,
+                Operation::Run | Operation::RunOverStale | Operation::RunRefreshing
+            ) =>
+        {
             return Some("two holders".into());
         }
+        // The marker was there.
+        Some(1) if operation == Operation::HandOver => return Some("two holders".into()),
         Some(0) if operation == Operation::Wait => return Some("took a held lock".into()),
         Some(0 | REFUSED) => {}
         // Free, says `status`.
@@ -229,6 +278,7 @@ fn complaint(world: &World, operation: Operation, mishap: Mishap, ended: &Ended)
 
 /// Whether the next process gets the lock, and what is left when it has gone.
 fn after(world: &World, operation: Operation) -> Option<String> {
+    world.wait_for_the_holder();
     let mut next = world.tool("run", &["-n"]);
     let held_for_another = matches!(
         operation,
@@ -347,10 +397,14 @@ fn no_fault_at_any_call_breaks_a_lock() {
         .into_iter()
         .flat_map(|kind| ALWAYS.into_iter().map(move |operation| (kind, operation)))
         .chain(EXISTENCE.into_iter().flat_map(|kind| {
-            // Nobody judges a symbolic link by its age.
-            let untouchable = move |it: &Operation| (kind, *it) == ("symlink", Operation::Touch);
+            // Nobody judges a symbolic link by its age, and only pid files are refreshed.
+            let meaningless = move |it: &Operation| match it {
+                Operation::Touch => kind == "symlink",
+                Operation::RunRefreshing => kind != "pidfile",
+                _ => false,
+            };
             let operations = ALWAYS.into_iter().chain(OF_EXISTENCE);
-            operations.filter(move |it| !untouchable(it)).map(move |operation| (kind, operation))
+            operations.filter(move |it| !meaningless(it)).map(move |operation| (kind, operation))
         }))
         .collect();
     let tallies = std::sync::Mutex::new(BTreeMap::new());

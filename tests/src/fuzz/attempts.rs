@@ -59,8 +59,8 @@ pub fn kernel_attempts(bytes: &[u8]) {
     }
 }
 
-/// Hard links and leases: only a link or a rename to the lock's name can have taken it, or one whose
-/// answer got lost, which the inode tells.
+/// Hard links and leases: only a link or a rename to the lock's name can have taken it, or one
+/// whose answer got lost, which the inode tells.
 pub fn link_attempts(bytes: &[u8]) {
     let taken = [
         (Call::Link, Node::Lock),
