@@ -4,6 +4,7 @@
 use std::ffi::OsStr;
 use std::fs::{self, File};
 use std::os::unix::ffi::OsStrExt;
+use std::os::unix::fs::symlink;
 use std::os::unix::process::{CommandExt, ExitStatusExt};
 use std::process::{Command, Stdio};
 
@@ -81,14 +82,18 @@ const WORDS: [&[u8]; 62] = [
     b"--n",
 ];
 
-/// What `lockbox` and the applets exit with, the originals' among them; 2 is the shell's that got no
-/// sense under `-c`.
+/// What `lockbox` and the applets exit with, the originals' among them; 2 is the shell's that got
+/// no sense under `-c`.
 const STATUSES: [i32; 20] =
     [0, 1, 2, 3, 4, 5, 64, 65, 66, 69, 70, 71, 73, 74, 75, 77, 100, 111, 126, 127];
 
 #[test]
 fn no_command_line_crashes_or_hangs() {
     let scratch = Scratch::new("arguments");
+    // No command but one: some would wait for the lock that they run under.
+    let bin = scratch.0.join("bin");
+    fs::create_dir(&bin).unwrap();
+    symlink("/bin/true", bin.join("true")).unwrap();
     let seed = Random::seed_from_environment();
     println!("SEED={seed}");
     let mut random = Random::new(seed);
@@ -106,7 +111,11 @@ fn no_command_line_crashes_or_hangs() {
         let input = File::create(dir.join("input")).unwrap();
         let mut tool = Command::new(lockbox());
         tool.arg0(name).args(&words);
-        tool.current_dir(&dir).stdin(input).stdout(Stdio::null()).stderr(Stdio::null());
+        tool.env("PATH", &bin)
+            .current_dir(&dir)
+            .stdin(input)
+            .stdout(Stdio::null())
+            .stderr(Stdio::null());
         // SAFETY: an alarm is set between fork and exec, by one system call.
         unsafe {
             tool.pre_exec(|| {

@@ -163,8 +163,8 @@ fn a_payload_of_gigabytes_is_neither_read_nor_touched() {
     }
 }
 
-/// A writer that never stops: whatever part of it is read, nobody is taken for dead. A plain pid has
-/// no end that could be missed, so there the writer does what is right: he renames.
+/// A writer that never stops: whatever part of it is read, nobody is taken for dead. A plain pid
+/// has no end that could be missed, so there the writer does what is right: he renames.
 #[test]
 fn a_payload_that_changes_while_it_is_read_is_never_broken() {
     let ended = {
