@@ -15,8 +15,23 @@
     not(test),
     deny(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)
 )]
+// A part of the tool leaves some of what the parts share unused.
+#![cfg_attr(
+    not(all(
+        feature = "commands",
+        feature = "explain",
+        feature = "list",
+        feature = "applet-dotlockfile",
+        feature = "applet-flock",
+        feature = "applet-lockf",
+        feature = "applet-lockfile",
+        feature = "applet-setlock"
+    )),
+    allow(dead_code, unused_variables, unused_mut)
+)]
 
 mod applet;
+#[cfg(feature = "commands")]
 mod command;
 mod existence;
 mod hold;
@@ -37,12 +52,23 @@ use stack::Stack;
 pub fn main(mut stack: Stack) -> u8 {
     let name = stack.args().get(0).map_or(&b""[..], core::ffi::CStr::to_bytes);
     let base = name.rsplit(|&byte| byte == b'/').next().unwrap_or(name);
-    match base {
-        b"dotlockfile" => applet::dotlockfile::main(&mut stack, 1),
-        b"flock" => applet::flock::main(&mut stack, 1),
-        b"lockf" => applet::lockf::main(&mut stack, 1),
-        b"lockfile" => applet::lockfile::main(&stack, 1),
-        b"setlock" => applet::setlock::main(&stack, 1),
-        _ => command::main(&mut stack),
+    if applet::is_known(base) { applet::main(base, &mut stack, 1) } else { own_name(&mut stack) }
+}
+
+/// As `lockbox`, or under a name that nobody knows.
+#[cfg(feature = "commands")]
+fn own_name(stack: &mut Stack) -> u8 {
+    command::main(stack)
+}
+
+/// As `lockbox`, or under a name that nobody knows: the first argument names the applet.
+#[cfg(not(feature = "commands"))]
+fn own_name(stack: &mut Stack) -> u8 {
+    let name = stack.args().get(1).map_or(&b""[..], core::ffi::CStr::to_bytes);
+    if applet::is_known(name) {
+        return applet::main(name, stack, 2);
     }
+    let mut out = out::Out::stderr();
+    out.text("lockbox: no applet '").foreign(name).text("' is built in\n");
+    status::USAGE
 }

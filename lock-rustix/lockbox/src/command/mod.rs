@@ -1,8 +1,10 @@
 //! The commands, and what they have in common.
 
 mod acquire;
+#[cfg(feature = "explain")]
 mod explain;
 mod help;
+#[cfg(feature = "list")]
 mod list;
 mod release;
 mod report;
@@ -27,18 +29,20 @@ pub(crate) fn main(stack: &mut Stack) -> u8 {
     match name {
         b"acquire" => acquire::main(stack, 2),
         b"break" => release::break_(stack, 2),
+        #[cfg(feature = "explain")]
         b"explain" => explain::main(stack, 2),
+        #[cfg(feature = "list")]
         b"list" => list::main(stack, 2),
+        #[cfg(not(feature = "explain"))]
+        b"explain" => crate::applet::not_built_in(name),
+        #[cfg(not(feature = "list"))]
+        b"list" => crate::applet::not_built_in(name),
         b"release" => release::release(stack, 2),
         b"run" => run::main(stack, 2),
         b"status" => status::main(stack, 2),
         b"touch" => release::touch(stack, 2),
         b"wait" => wait::main(stack, 2),
-        b"dotlockfile" => crate::applet::dotlockfile::main(stack, 2),
-        b"flock" => crate::applet::flock::main(stack, 2),
-        b"lockf" => crate::applet::lockf::main(stack, 2),
-        b"lockfile" => crate::applet::lockfile::main(stack, 2),
-        b"setlock" => crate::applet::setlock::main(stack, 2),
+        name if crate::applet::is_known(name) => crate::applet::main(name, stack, 2),
         b"help" | b"--help" | b"-h" => help::main(stack, 2),
         b"version" | b"--version" | b"-V" => {
             Out::stdout().text("lockbox ").text(env!("CARGO_PKG_VERSION")).text("\n");
