@@ -31,6 +31,7 @@
     deny(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)
 )]
 
+mod alarm;
 pub mod alone;
 #[doc(hidden)]
 pub mod arch;

@@ -21,6 +21,10 @@ pub struct Limit<'a> {
     pub deadline_ns: u64,
     /// Ends the wait when it can be read.
     pub cancel: Option<BorrowedFd<'a>>,
+    /// A signal that the program has a handler for, which does not restart system calls, and that
+    /// may wake the waiting thread when the time is over. With it no process has to stand in the
+    /// queue in the thread's stead, unless the wait can be cancelled or has a [`Tick`].
+    pub signal: Option<i32>,
 }
 
 /// What to do now and then during a wait, which goes on in the same place of the queue.
@@ -33,17 +37,23 @@ pub struct Tick<'a> {
 
 impl<'a> Limit<'a> {
     /// Waits for ever.
-    pub const NONE: Limit<'static> = Limit { deadline_ns: u64::MAX, cancel: None };
+    pub const NONE: Limit<'static> = Limit { deadline_ns: u64::MAX, cancel: None, signal: None };
 
     /// Waits until this moment, in nanoseconds of the monotonic clock.
     pub const fn until(deadline_ns: u64) -> Limit<'static> {
-        Limit { deadline_ns, cancel: None }
+        Limit { deadline_ns, cancel: None, signal: None }
     }
 
     /// The same, ended also when this can be read.
     #[must_use]
     pub const fn cancelled_by(self, cancel: Option<BorrowedFd<'a>>) -> Limit<'a> {
         Limit { cancel, ..self }
+    }
+
+    /// The same, ended by this signal, if there is one.
+    #[must_use]
+    pub const fn timed_by(self, signal: Option<i32>) -> Limit<'a> {
+        Limit { signal, ..self }
     }
 
     /// How much time is left, in nanoseconds; the largest number if it never ends.

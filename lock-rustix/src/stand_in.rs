@@ -21,6 +21,7 @@ use rustix::fd::{AsFd, FromRawFd, OwnedFd};
 use rustix::io::Errno;
 use rustix::process::{Pid, Signal, getpid, getppid, set_parent_process_death_signal};
 
+use crate::alarm;
 use crate::arch::syscall;
 use crate::limit::{Limit, Tick};
 use crate::queue::Queued;
@@ -65,6 +66,9 @@ pub(crate) fn wait<'s, C: Queued<Sys<'s>>>(
     limit: &Limit<'_>,
     tick: &mut Tick<'_>,
 ) -> Result<Waited, Fault> {
+    if let (Some(signal), None, u64::MAX) = (limit.signal, limit.cancel, tick.every_ns) {
+        return alarm::wait::<C>(file, mode, limit.deadline_ns, signal);
+    }
     if limit.left_ns() == 0 {
         return Ok(Waited::TimedOut);
     }

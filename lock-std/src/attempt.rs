@@ -13,6 +13,7 @@ use lock_rustix::{guard, local};
 use crate::error::LockError;
 use crate::guard::Guard;
 use crate::lock::Lock;
+use crate::signals::WakeSignal;
 use crate::site::Site;
 use crate::waiting::pauses::{self, ns};
 use crate::waiting::{Cancel, Report};
@@ -108,7 +109,7 @@ impl Lock {
     /// and sends none; the program's own waits for children do not see it. `/proc/locks` names its
     /// pid as the taker's, which [`owner`](Lock::owner) sees through. Where it cannot be started
     /// (limits on processes, a seccomp filter, Linux before 5.2) this tries again and again, with
-    /// pauses of 1 to 25 ms.
+    /// pauses of 1 to 25 ms. [`timed_by`](Lock::timed_by) offers a signal instead.
     ///
     /// ```
     /// use std::time::Duration;
@@ -232,6 +233,7 @@ fn wait_for(
     let left = deadline.map(|at| at.saturating_duration_since(Instant::now()));
     let deadline_ns = left.map_or(u64::MAX, |left| monotonic_ns().saturating_add(ns(left)));
     let limit = Limit::until(deadline_ns).cancelled_by(cancel.map(Cancel::as_fd));
+    let limit = limit.timed_by(site.terms().manner.signal.map(WakeSignal::number));
     let every_ns = report.every_ns();
     let mut queues = true;
     pauses::until(deadline, cancel, || {

@@ -68,7 +68,7 @@ pub use lock_core::scheme::look::Found;
 pub use lock_core::staleness::{Alive, Claim, Stale, Unknown, Verdict};
 pub use lock_rustix::look::Standing;
 pub use report::{Party, Report};
-pub use signals::release_on_signals;
+pub use signals::{WakeSignal, release_on_signals};
 #[cfg(feature = "async")]
 pub use waiting::Locking;
 pub use waiting::{Cancel, WaitEvent};

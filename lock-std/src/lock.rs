@@ -7,6 +7,7 @@ use lock_core::kind::Kind;
 use lock_core::os::Mode;
 use lock_core::payload::message::Message;
 
+use crate::signals::WakeSignal;
 use crate::site::Site;
 use crate::waiting::{Cancel, WaitEvent};
 
@@ -146,6 +147,15 @@ impl Lock {
     /// Ends the lock's waits when this says so: see [`Cancel`].
     pub fn cancelled_by(mut self, cancel: &Cancel) -> Lock {
         self.site.terms_mut().manner.cancel = Some(cancel.clone());
+        self
+    }
+
+    /// Lets waits with a limit be ended by a signal of the program's: the thread itself stands in
+    /// the kernel's queue then. That is quicker by the start and end of a process, and
+    /// `/proc/locks` names this process. Waits that can be [cancelled](Lock::cancelled_by) or are
+    /// [observed](Lock::observe) do as without.
+    pub fn timed_by(mut self, signal: WakeSignal) -> Lock {
+        self.site.terms_mut().manner.signal = Some(signal);
         self
     }
 

@@ -25,9 +25,10 @@ static CAME: AtomicI32 = AtomicI32::new(0);
 const DEFAULT: usize = 0;
 const FAILED: usize = usize::MAX;
 
-// SAFETY: C's own declaration of `signal`, in every libc; the handler is given as a number.
+// SAFETY: C's own declarations, in every libc; the handler is given as a number.
 unsafe extern "C" {
     safe fn signal(number: c_int, handler: usize) -> usize;
+    safe fn siginterrupt(number: c_int, interrupts: c_int) -> c_int;
 }
 
 /// From now on these signals, of those that end a process, first give back the locks that
@@ -65,6 +66,55 @@ pub fn release_on_signals(signals: &[i32]) -> io::Result<()> {
         }
     }
     Ok(())
+}
+
+/// A signal that the program lets waits with a limit use: see
+/// [`Lock::timed_by`](crate::Lock::timed_by).
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub struct WakeSignal(i32);
+
+impl WakeSignal {
+    /// Gives the signal a handler that does nothing, in the whole program, for good. System calls
+    /// of other threads are not interrupted by waits, unless somebody sends it to them.
+    ///
+    /// Errors: `AlreadyExists` if the program handles or ignores it, and `InvalidInput` for one
+    /// that cannot be handled; then it stays as it is.
+    ///
+    /// ```
+    /// use std::time::Duration;
+    /// use lock_std::{Lock, WakeSignal};
+    ///
+    /// // SIGRTMIN + 5, which nobody else uses here.
+    /// let signal = WakeSignal::install(39)?;
+    /// # let path = format!("/tmp/lock-std-doc-wake-{}", std::process::id());
+    /// let lock = Lock::at(&path).timed_by(signal);
+    /// let guard = lock.lock_timeout(Duration::from_secs(5))?;
+    /// assert!(lock.lock_timeout(Duration::from_millis(1)).is_err());
+    /// # drop(guard);
+    /// # std::fs::remove_file(path).unwrap();
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    pub fn install(number: i32) -> io::Result<WakeSignal> {
+        extern "C" fn nothing(_: c_int) {}
+        let handler: extern "C" fn(c_int) = nothing;
+        match signal(number, handler as usize) {
+            FAILED => return Err(io::ErrorKind::InvalidInput.into()),
+            before if before == DEFAULT || before == handler as usize => {}
+            before => {
+                signal(number, before);
+                return Err(io::ErrorKind::AlreadyExists.into());
+            }
+        }
+        // Else calls would be restarted behind the back of whoever waits.
+        if siginterrupt(number, 1) != 0 {
+            return Err(io::ErrorKind::InvalidInput.into());
+        }
+        Ok(WakeSignal(number))
+    }
+
+    pub(crate) fn number(self) -> i32 {
+        self.0
+    }
 }
 
 /// Starts the thread.

@@ -12,7 +12,7 @@ use common::{
     Actor, KINDS, Scratch, alone, await_order, hold, kind_of, role as part, say, until_queued,
     with_failing,
 };
-use lock_std::{Cancel, ExistenceLock, Kind, Lock, LockError, WaitEvent};
+use lock_std::{Cancel, ExistenceLock, Kind, Lock, LockError, WaitEvent, WakeSignal};
 use nix::errno::Errno;
 use nix::libc;
 
@@ -321,4 +321,33 @@ fn a_report_names_holders_and_waiters_and_flags_what_does_not_agree() {
     assert!(report.disagrees(), "{report}");
     assert!(report.to_string().ends_with("does not hold it itself"));
     guard.unlock().unwrap();
+}
+
+/// Repeated, with a limit so short that the signal often comes before the call blocks.
+#[test]
+fn a_signal_of_the_programs_own_times_a_wait() {
+    let _alone = alone();
+    let signal = WakeSignal::install(40).unwrap();
+    assert_eq!(WakeSignal::install(40).unwrap(), signal);
+    assert!(WakeSignal::install(9).is_err());
+    for kind in KINDS {
+        let scratch = Scratch::new("wake-signal");
+        let holder = holder(kind, &scratch);
+        let lock = scratch.lock(kind).timed_by(signal);
+        assert!(lock.lock_timeout(Duration::from_nanos(1)).is_err());
+        let before = belongings();
+        for us in 0..300 {
+            let (start, limit) = (Instant::now(), Duration::from_micros(us));
+            let error = lock.lock_timeout(limit).unwrap_err();
+            assert!(start.elapsed() >= limit && matches!(error, LockError::TimedOut { .. }));
+        }
+        assert_eq!(belongings(), before);
+        let waiter = thread::spawn({
+            let lock = lock.clone();
+            move || lock.lock_timeout(LONG).map(|guard| guard.unlock().unwrap())
+        });
+        until_queued(&scratch.path());
+        holder.end_well();
+        waiter.join().unwrap().unwrap();
+    }
 }

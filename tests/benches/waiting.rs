@@ -40,12 +40,16 @@ struct Outcome {
 fn ways() -> Vec<Way> {
     let ours = [
         "flock",
+        "flock, timed by a signal",
         "flock, timed",
         "lockf",
+        "lockf, timed by a signal",
         "lockf, timed",
         "ofd",
+        "ofd, timed by a signal",
         "ofd, timed",
         "file",
+        "file, timed by a signal",
         "file, timed",
         "nfs",
         "nfs, timed",
@@ -59,6 +63,7 @@ fn ways() -> Vec<Way> {
     let others = [
         ("flock -w", 64),
         ("Lock_file_blocking's rule", 256),
+        ("Pidfile.jl's rule", 64),
         ("Python filelock", 64),
         ("Python filelock, soft", 64),
         ("Python portalocker", 64),

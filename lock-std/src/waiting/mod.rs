@@ -18,6 +18,8 @@ pub(crate) use observe::Report;
 use core::fmt;
 use std::sync::Arc;
 
+use crate::signals::WakeSignal;
+
 /// Is told how a wait goes.
 type Observer = Arc<dyn Fn(&WaitEvent<'_>) + Send + Sync>;
 
@@ -25,6 +27,7 @@ type Observer = Arc<dyn Fn(&WaitEvent<'_>) + Send + Sync>;
 #[derive(Clone, Default)]
 pub(crate) struct Manner {
     pub(crate) cancel: Option<Cancel>,
+    pub(crate) signal: Option<WakeSignal>,
     observer: Option<Observer>,
 }
 

@@ -14,7 +14,7 @@ use std::process::Command;
 use std::thread;
 
 use lock_rustix::clock::monotonic_ns;
-use lock_std::{ExistenceLock, Kind, Lock};
+use lock_std::{ExistenceLock, Kind, Lock, WakeSignal};
 use nix::sys::resource::{UsageWho, getrusage};
 use nix::sys::time::TimeValLike;
 use rustix::fs::{FlockOperation, flock};
@@ -88,6 +88,16 @@ fn take(way: &str, path: &Path, hold_us: u64) -> (u64, u64) {
                 Err(_) => thread::sleep(Duration::from_nanos(monotonic_ns() * 7919 % 300_000_000)),
             }
         },
+        "Pidfile.jl's rule" => loop {
+            let made = File::options().write(true).create_new(true).open(path);
+            if let Ok(mut file) = made {
+                write!(file, "{} host", std::process::id()).expect("room");
+                let held = hold(hold_us);
+                std::fs::remove_file(path).expect("it was made");
+                return held;
+            }
+            watch(path);
+        },
         "flock -w" => under("flock", &[], path, hold_us),
         "lockbox flock -w" => {
             let tool = std::env::current_exe().expect("a path");
@@ -95,6 +105,18 @@ fn take(way: &str, path: &Path, hold_us: u64) -> (u64, u64) {
             under(tool.to_str().expect("a name"), &["flock"], path, hold_us)
         }
         _ => by_name(way, path, hold_us),
+    }
+}
+
+/// Until the file changes or goes, or 10 s are over, as the original does.
+fn watch(path: &Path) {
+    use rustix::event::{PollFd, PollFlags, Timespec, poll};
+    use rustix::fs::inotify::{CreateFlags, WatchFlags, add_watch, init};
+    let events = init(CreateFlags::CLOEXEC).expect("a descriptor");
+    let what = WatchFlags::ATTRIB | WatchFlags::MODIFY | WatchFlags::DELETE_SELF;
+    if add_watch(&events, path, what).is_ok() {
+        let timeout = Timespec { tv_sec: 10, tv_nsec: 0 };
+        let _ = poll(&mut [PollFd::new(&events, PollFlags::IN)], Some(&timeout));
     }
 }
 
@@ -112,9 +134,12 @@ fn under(tool: &str, first: &[&str], path: &Path, hold_us: u64) -> (u64, u64) {
     (numbers.next().expect("acquired"), numbers.next().expect("released"))
 }
 
-/// `KIND`, or `KIND, timed`.
+/// `KIND`, `KIND, timed`, or `KIND, timed by a signal`.
 fn by_name(way: &str, path: &Path, hold_us: u64) -> (u64, u64) {
-    let (name, timed) = way.strip_suffix(", timed").map_or((way, false), |name| (name, true));
+    let signalled = way.strip_suffix(", timed by a signal");
+    let way = signalled.unwrap_or(way);
+    let (name, timed) =
+        way.strip_suffix(", timed").map_or((way, signalled.is_some()), |name| (name, true));
     let kind = Kind::from_name(name.as_bytes()).expect("a kind");
     if kind.is_existence() {
         let lock = ExistenceLock::at(path, kind);
@@ -124,6 +149,10 @@ fn by_name(way: &str, path: &Path, hold_us: u64) -> (u64, u64) {
         held
     } else {
         let lock = Lock::at(path).kind(kind);
+        let lock = match signalled {
+            Some(_) => lock.timed_by(WakeSignal::install(40).expect("nobody else uses it")),
+            None => lock,
+        };
         let guard = if timed { lock.lock_timeout(LIMIT) } else { lock.lock() }.expect("a lock");
         let held = hold(hold_us);
         drop(guard);
