@@ -26,8 +26,9 @@
 //!
 //! **What is promised.** A [`Guard`] exists only while its lock is held on the file that the path
 //! means. Nothing is left behind by a try that failed or timed out: no lock, no thread, no
-//! process. No signal is used. Who looks at a lock does not take it. Waits stand in the kernel's
-//! queue, with a limit or without, and cost nothing while they last.
+//! process. No signal is used but one that is [given](Lock::timed_by). Who looks at a lock does not
+//! take it. Waits stand in the kernel's queue, with a limit or without, and cost nothing while they
+//! last.
 //!
 //! **Order.** The kernel serves the requests for a file's locks in the order in which they came,
 //! but who asks just when a lock is released can be faster than who waits. Waiters for nfs, mkdir
