@@ -59,7 +59,12 @@ struct Kernel {
     ours: Ours,
     other: Other,
     answers: VecDeque<Answer>,
+    /// The last request or conversion was with a value, so an unlock writes one in any case.
+    carries: bool,
 }
+
+/// The resource's value, which nobody changes.
+const VALUE: [u8; 32] = [9; 32];
 
 impl Kernel {
     fn answer(&mut self, status: Status) {
@@ -148,14 +153,20 @@ impl Kernel {
                 kernel.decide(from, to, no_queue);
             }
         };
+        if let (Transmit::Unlock { value, .. }, true) = (transmit, self.carries) {
+            let writes = matches!(self.granted(), Some(Mode::PW | Mode::EX));
+            assert!(!writes || value == VALUE, "the value is overwritten: {self:#?}");
+        }
         match (transmit, self.ours) {
             (Transmit::Request { mode, flags }, Ours::Nothing) => {
+                self.carries = flags.contains(LockFlags::VALBLK);
                 lock(self, None, mode, flags);
                 return Ok(Some(id()));
             }
             (_, Ours::Nothing) => return Err(ENOENT),
             (Transmit::Convert { to, flags, .. }, Ours::Granted(from)) => {
                 assert!(flags.contains(LockFlags::CONVERT));
+                self.carries = flags.contains(LockFlags::VALBLK);
                 lock(self, Some(from), to, flags);
             }
             (Transmit::Cancel { .. }, Ours::Asked { from, to, no_queue, meanwhile }) => {
@@ -211,7 +222,7 @@ impl World {
     fn new(mode: Mode, flags: LockFlags, other: Other) -> World {
         World {
             lock: Lock::request(mode, flags),
-            kernel: Kernel { ours: Ours::Nothing, other, answers: VecDeque::new() },
+            kernel: Kernel { ours: Ours::Nothing, other, answers: VecDeque::new(), carries: false },
             returning: None,
             commands_left: 3,
             others_left: 2,
@@ -286,7 +297,9 @@ impl World {
         let change = match answer {
             Answer::Blocking(mode) => world.lock.handle_blocking(mode),
             Answer::Status(status) => {
-                let (flags, value) = (AnswerFlags::empty(), None);
+                let flags = AnswerFlags::empty();
+                let reads = self.kernel.carries && status == Status::Granted;
+                let value = reads.then_some(VALUE);
                 world.lock.handle_completion(id(), Completion { status, flags, value })
             }
         };
@@ -420,7 +433,7 @@ fn machine_and_kernel_agree_in_every_order_of_events() {
     let mut worlds = 0;
     for other in [Other::Absent, Other::Holds(Mode::PR), Other::Holds(Mode::EX)] {
         for mode in [Mode::CR, Mode::PR, Mode::EX] {
-            for flags in [LockFlags::empty(), LockFlags::NOQUEUE] {
+            for flags in [LockFlags::empty(), LockFlags::NOQUEUE, LockFlags::VALBLK] {
                 worlds += explore(World::new(mode, flags, other), &mut seen);
             }
         }

@@ -21,6 +21,7 @@
 //! | [`signature`] | what stands in an existence lock, by kind |
 //! | [`fencing`] | numbers that grow with every acquisition |
 //! | [`clock`] | the kernel's clocks |
+//! | [`dlm`] | the distributed lock manager: devices, lockspaces, one lock |
 //!
 //! A program that uses [`local`] needs an implementation of `critical-section` (on std: its
 //! feature `std`, which lock-std switches on).
@@ -36,6 +37,7 @@ pub mod alone;
 #[doc(hidden)]
 pub mod arch;
 pub mod clock;
+pub mod dlm;
 pub mod existence;
 pub mod fault;
 pub mod fcntl;

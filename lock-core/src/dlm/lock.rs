@@ -12,6 +12,10 @@
 //! - An unlock of a waiting request can find it granted, waiting, or refused already: then its
 //!   refusal is the last answer, else `Unlocked` is, after whatever else was under way.
 //! - Anybody who can open the device can unlock this lock by its id.
+//! - After a request or conversion with `VALBLK`, the kernel takes the value of *every* unlock,
+//!   even of one without that flag, which would then write zeros. So an unlock that is to keep the
+//!   value repeats the one last read or written, or makes it invalid if none is known; and what
+//!   waits with `VALBLK` is cancelled first, lest an unlock meet a grant whose value nobody read.
 //!
 //! Only one write about a lock is under way at a time, so that a cancel cannot hit what was asked
 //! for after it.
@@ -57,6 +61,18 @@ pub struct Lock {
     writing: Option<Writing>,
     wish: Wish,
     wanted: Option<Mode>,
+    carried: Carried,
+}
+
+/// What the kernel writes to the resource with the next unlock in a mode that writes.
+#[derive(Clone, Copy, Debug, Eq, Hash, PartialEq)]
+enum Carried {
+    /// Nothing: the last request or conversion was without a value.
+    Nothing,
+    /// What stands in the unlock; the resource's own value is this.
+    Value(ValueBlock),
+    /// What stands in the unlock; the resource's own value is not known, or invalid.
+    Unknown,
 }
 
 /// The write that is under way.
@@ -76,6 +92,8 @@ enum Wish {
     /// The cancel is written, or was tried.
     CancelSent,
     Unlock(LastValue),
+    /// The same, and the cancel before it is written.
+    UnlockNext(LastValue),
 }
 
 /// There is no lock to convert, or something is under way with it.
@@ -93,16 +111,16 @@ impl core::error::Error for NotGranted {}
 impl Lock {
     /// Wants a new lock.
     pub const fn request(mode: Mode, flags: LockFlags) -> Lock {
-        Lock::new(State::Asking { mode, flags }, None)
+        Lock::new(State::Asking { mode, flags }, None, Carried::Nothing)
     }
 
     /// Has an orphan that was adopted: the write returned its id, and there is no answer.
     pub const fn adopted(id: LockId, mode: Mode) -> Lock {
-        Lock::new(State::Granted { mode }, Some(id))
+        Lock::new(State::Granted { mode }, Some(id), Carried::Unknown)
     }
 
-    const fn new(state: State, id: Option<LockId>) -> Lock {
-        Lock { state, id, writing: None, wish: Wish::Nothing, wanted: None }
+    const fn new(state: State, id: Option<LockId>, carried: Carried) -> Lock {
+        Lock { state, id, writing: None, wish: Wish::Nothing, wanted: None, carried }
     }
 
     /// Where it stands.
@@ -180,7 +198,7 @@ impl Lock {
             State::Asked { from, .. } => self.state = State::Granted { mode: from },
             State::Requested { .. } | State::Granted { .. } | State::Converting { .. } => {}
         }
-        if !matches!(self.wish, Wish::Unlock(_)) {
+        if !matches!(self.wish, Wish::Unlock(_) | Wish::UnlockNext(_)) {
             self.wish = Wish::Unlock(value);
         }
         None
@@ -304,6 +322,10 @@ impl Lock {
     fn granted(&mut self, asked: Mode, completion: Completion) -> Change {
         let Completion { flags, value, .. } = completion;
         let mode = granted_mode(asked, flags);
+        if let (Some(value), true) = (value, self.carried != Carried::Nothing) {
+            let valid = !flags.contains(AnswerFlags::VALNOTVALID);
+            self.carried = if valid { Carried::Value(value) } else { Carried::Unknown };
+        }
         self.settle(mode);
         Change::Granted { mode, value, flags }
     }

@@ -38,7 +38,8 @@ pub enum Request {
     Purge {
         /// The node whose orphans; 0: this one.
         node: u32,
-        /// The process that left them; 0: any, and without the locks that are in use.
+        /// The process that left them; 0: any. The writer's own number ends the locks of its open
+        /// device instead, without an answer about any of them.
         pid: u32,
     },
     /// To the control device: make a lockspace, or count one more user of it.

@@ -114,10 +114,13 @@ pub enum Refusal {
 /// What becomes of the resource's value with an unlock.
 #[derive(Clone, Copy, Debug, Default, Eq, Hash, PartialEq)]
 pub enum LastValue {
-    /// It stays as it is.
+    /// It stays as it is; it becomes invalid if it is not known, which only an adopted lock, or one
+    /// whose only operation with [`VALBLK`](LockFlags::VALBLK) was refused, can bring about.
     #[default]
     Keep,
-    /// It becomes this, if the lock is [`PW`](Mode::PW) or [`EX`](Mode::EX).
+    /// It becomes this, if the lock is [`PW`](Mode::PW) or [`EX`](Mode::EX), and was ever asked
+    /// for or converted with [`VALBLK`](LockFlags::VALBLK): else the kernel made no room for it,
+    /// and silently keeps the old value.
     Write(ValueBlock),
     /// It becomes invalid, if the lock is [`PW`](Mode::PW) or [`EX`](Mode::EX): for a writer who
     /// leaves things half done.

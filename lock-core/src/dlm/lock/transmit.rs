@@ -1,10 +1,10 @@
 //! What is to be written next about a lock.
 
 use super::super::flags::LockFlags;
-use super::super::mode::{Conversion, Mode};
+use super::super::mode::{Conversion, Mode, ValueMove};
 use super::super::name::{LockId, Token, ValueBlock};
 use super::super::request::{LockRequest, Request, UnlockRequest};
-use super::{LastValue, Lock, State, Wish, Writing};
+use super::{Carried, LastValue, Lock, State, Wish, Writing};
 use crate::dlm::name::{ResourceName, VALUE_LEN};
 
 /// See [`Lock::poll_transmit`].
@@ -88,6 +88,8 @@ impl Lock {
         match (self.state, self.wish) {
             (State::Asking { mode, flags }, _) => {
                 self.state = State::Requested { mode };
+                let valued = flags.contains(LockFlags::VALBLK);
+                self.carried = if valued { Carried::Unknown } else { Carried::Nothing };
                 Some(self.transmit(Writing::Request, Transmit::Request { mode, flags }))
             }
             (State::Asked { from, to, flags, value }, _) => {
@@ -96,6 +98,12 @@ impl Lock {
                 let sure = sure_meanwhile(from, to, flags);
                 self.state = State::Converting { from, to, sure };
                 let value = value.unwrap_or([0; VALUE_LEN]);
+                self.carried = match (flags.contains(LockFlags::VALBLK), self.carried) {
+                    (false, _) => Carried::Nothing,
+                    (true, _) if from.value_move(to) == ValueMove::Write => Carried::Value(value),
+                    (true, known @ Carried::Value(_)) if writes(from) => known,
+                    (true, _) => Carried::Unknown,
+                };
                 let convert = Transmit::Convert { id, to, flags, value };
                 Some(self.transmit(Writing::Convert, convert))
             }
@@ -104,13 +112,20 @@ impl Lock {
                 self.wish = Wish::CancelSent;
                 Some(self.transmit(Writing::Cancel, Transmit::Cancel { id }))
             }
+            (State::Requested { .. } | State::Converting { .. }, Wish::Unlock(value))
+                if self.carried != Carried::Nothing =>
+            {
+                let id = self.id?;
+                self.wish = Wish::UnlockNext(value);
+                Some(self.transmit(Writing::Cancel, Transmit::Cancel { id }))
+            }
             (State::Requested { mode }, Wish::Unlock(_)) => {
                 self.end_by_force(None, Some(mode), LastValue::Keep)
             }
             (State::Converting { from, to, .. }, Wish::Unlock(value)) => {
                 self.end_by_force(Some(from), Some(to), value)
             }
-            (State::Granted { mode }, Wish::Unlock(value)) => {
+            (State::Granted { mode }, Wish::Unlock(value) | Wish::UnlockNext(value)) => {
                 self.end_so(Some(mode), None, LockFlags::empty(), value)
             }
             _ => None,
@@ -138,7 +153,13 @@ impl Lock {
         self.state = State::Unlocking { held, pending };
         self.wish = Wish::Nothing;
         let (flags, value) = match value {
-            LastValue::Keep => (flags, [0; VALUE_LEN]),
+            LastValue::Keep => match (self.carried, held) {
+                (Carried::Value(value), _) => (flags | LockFlags::VALBLK, value),
+                (Carried::Unknown, Some(mode)) if writes(mode) => {
+                    (flags | LockFlags::IVVALBLK, [0; VALUE_LEN])
+                }
+                (Carried::Nothing | Carried::Unknown, _) => (flags, [0; VALUE_LEN]),
+            },
             LastValue::Write(value) => (flags | LockFlags::VALBLK, value),
             LastValue::Invalidate => (flags | LockFlags::IVVALBLK, [0; VALUE_LEN]),
         };
@@ -149,6 +170,11 @@ impl Lock {
         self.writing = Some(writing);
         transmit
     }
+}
+
+/// Whether an unlock in this mode writes the value.
+const fn writes(mode: Mode) -> bool {
+    matches!(mode, Mode::PW | Mode::EX)
 }
 
 fn with_value(flags: LockFlags, value: bool) -> LockFlags {
@@ -184,7 +210,7 @@ mod tests {
     #[test]
     fn the_last_value_is_in_the_flags_of_an_unlock() {
         for (last, flags, value) in [
-            (LastValue::Keep, LockFlags::empty(), [0; VALUE_LEN]),
+            (LastValue::Keep, LockFlags::IVVALBLK, [0; VALUE_LEN]),
             (LastValue::Write([9; VALUE_LEN]), LockFlags::VALBLK, [9; VALUE_LEN]),
             (LastValue::Invalidate, LockFlags::IVVALBLK, [0; VALUE_LEN]),
         ] {
@@ -194,6 +220,61 @@ mod tests {
             assert_eq!(lock.poll_transmit(), Some(unlock));
             assert_eq!((lock.mode(), lock.poll_transmit()), (None, None));
         }
+    }
+
+    fn unlock(lock: &mut Lock) -> (LockFlags, ValueBlock) {
+        lock.unlock(LastValue::Keep);
+        match lock.poll_transmit() {
+            Some(Transmit::Unlock { flags, value, .. }) => (flags, value),
+            other => panic!("{other:?}"),
+        }
+    }
+
+    /// A lock with a value, as the kernel grants it.
+    fn valued(mode: Mode, flags: AnswerFlags) -> Lock {
+        let mut lock = Lock::request(mode, LockFlags::VALBLK);
+        lock.poll_transmit().unwrap();
+        lock.handle_written(Ok(Some(id())));
+        let value = Some([5; VALUE_LEN]);
+        lock.handle_completion(id(), Completion { status: Status::Granted, flags, value });
+        lock
+    }
+
+    #[test]
+    fn a_value_that_is_to_stay_is_repeated_or_made_invalid() {
+        let (none, invalid) = (AnswerFlags::empty(), AnswerFlags::VALNOTVALID);
+        let repeated = (LockFlags::VALBLK, [5; VALUE_LEN]);
+        let unknown = (LockFlags::IVVALBLK, [0; VALUE_LEN]);
+        assert_eq!(unlock(&mut valued(Mode::EX, none)), repeated);
+        assert_eq!(unlock(&mut valued(Mode::PW, invalid)), unknown);
+        assert_eq!(unlock(&mut valued(Mode::PR, invalid)), (LockFlags::empty(), [0; VALUE_LEN]));
+        for (value, last) in [
+            (None, (LockFlags::empty(), [0; VALUE_LEN])),
+            (Some([6; VALUE_LEN]), (LockFlags::VALBLK, [6; VALUE_LEN])),
+        ] {
+            let mut lock = valued(Mode::EX, none);
+            lock.convert(Mode::PW, LockFlags::empty(), value).unwrap();
+            lock.poll_transmit().unwrap();
+            lock.handle_written(Ok(None));
+            answer(&mut lock, Status::Granted, none);
+            assert_eq!(unlock(&mut lock), last);
+        }
+    }
+
+    #[test]
+    fn what_waits_with_a_value_is_cancelled_before_it_is_unlocked() {
+        let mut lock = Lock::request(Mode::EX, LockFlags::VALBLK);
+        lock.poll_transmit().unwrap();
+        lock.handle_written(Ok(Some(id())));
+        assert_eq!(lock.unlock(LastValue::Keep), None);
+        assert_eq!(lock.poll_transmit(), Some(Transmit::Cancel { id: id() }));
+        lock.handle_written(Ok(None));
+        assert_eq!(lock.poll_transmit(), None);
+        let value = Some([5; VALUE_LEN]);
+        let granted = Completion { status: Status::Granted, flags: AnswerFlags::empty(), value };
+        lock.handle_completion(id(), granted);
+        let (flags, value) = (LockFlags::VALBLK, [5; VALUE_LEN]);
+        assert_eq!(lock.poll_transmit(), Some(Transmit::Unlock { id: id(), flags, value }));
     }
 
     #[test]
