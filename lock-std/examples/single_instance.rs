@@ -1,43 +1,37 @@
-//! A daemon that refuses to run twice, and says who runs already.
+//! A daemon of which there is one: its pid file is its lock. `single_instance PIDFILE`
 //!
-//! `cargo run -p lock-std --example single_instance -- /run/lock/my-daemon.lock`
-//!
-//! The kernel drops the lock when the daemon ends, however it ends, so there is no stale lock file
-//! to clean up: start it, kill it with SIGKILL, and start it again.
+//! The lock is taken after the daemon has forked, if it does, because it belongs to the process
+//! that takes it. A pid file that a killed daemon left is taken over; a living one is named.
 
-use std::io::Read;
-use std::path::PathBuf;
 use std::process::ExitCode;
 
-use lock_std::{Lock, LockError};
-
-/// What service managers take for "temporary failure": `EX_TEMPFAIL`.
-const BUSY: u8 = 75;
+use lock_std::{ExistenceLock, Kind, release_on_signals};
 
 fn main() -> ExitCode {
-    let path = std::env::args_os()
-        .nth(1)
-        .map_or_else(|| std::env::temp_dir().join("single-instance.lock"), PathBuf::from);
-    match Lock::at(&path).try_lock() {
+    let Some(path) = std::env::args_os().nth(1) else {
+        eprintln!("usage: single_instance PIDFILE");
+        return ExitCode::from(64);
+    };
+    // So that SIGTERM leaves no file behind. SIGKILL does, and the next daemon copes.
+    if let Err(error) = release_on_signals(&[1, 2, 15]) {
+        eprintln!("{error}");
+    }
+    match ExistenceLock::at(path, Kind::Pidfile).try_lock() {
         Ok(guard) => {
-            // The file has our pid in it for whoever comes next. The guard lives as long as we do.
-            println!("{} is ours; end with Ctrl-D", path.display());
-            serve();
-            drop(guard);
+            println!("working; press Enter to end");
+            let _ = std::io::stdin().read_line(&mut String::new());
+            if let Err(error) = guard.unlock() {
+                eprintln!("somebody removed our pid file: {error}");
+            }
             ExitCode::SUCCESS
         }
-        Err(LockError::Held { owner, .. }) => {
-            eprintln!("already running as {owner}");
-            ExitCode::from(BUSY)
+        Err(error) if error.is_held() => {
+            eprintln!("already running: {error}");
+            ExitCode::from(75)
         }
         Err(error) => {
             eprintln!("{error}");
             ExitCode::FAILURE
         }
     }
-}
-
-/// The daemon's work: here, waiting for the end of its input.
-fn serve() {
-    let _ = std::io::stdin().read_to_end(&mut Vec::new());
 }
