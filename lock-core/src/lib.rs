@@ -49,3 +49,8 @@ pub mod refresh;
 pub mod scheme;
 pub mod staleness;
 pub mod wait;
+
+/// Runs what the README shows.
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+struct Readme;

@@ -59,3 +59,8 @@ pub mod sys;
 pub mod wake;
 
 pub use rustix;
+
+/// Runs what the README shows.
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+struct Readme;

@@ -73,3 +73,8 @@ pub use signals::{WakeSignal, release_on_signals};
 #[cfg(feature = "async")]
 pub use waiting::Locking;
 pub use waiting::{Cancel, WaitEvent};
+
+/// Runs what the README shows.
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+struct Readme;

@@ -1,13 +1,10 @@
 //! The house rules that a program can check. Their reasons are in docs/CONTRIBUTING.md.
 
-use std::collections::{BTreeSet, HashMap};
 use std::fs;
 use std::path::{Path, PathBuf};
-use std::process::Command;
 
 use lock_core::kind::Kind;
 use lock_tests::source::{functions, is_word, masked};
-use serde_json::Value;
 
 const FILE_LINES_MAX: usize = 500;
 const FUNCTION_LINES_MAX: usize = 70;
@@ -253,62 +250,4 @@ fn every_row_of_the_parity_table_names_tests_that_exist() {
     }
     assert!(count > 40, "only {count} rows");
     check("docs/parity.md", complaints);
-}
-
-/// `1.85` as `(1, 85, 0)`.
-fn version(text: &str) -> (u32, u32, u32) {
-    let mut parts = text.split('.').map(|part| part.parse().unwrap());
-    let mut next = || parts.next().unwrap_or(0);
-    (next(), next(), next())
-}
-
-/// What `cargo metadata` says of this workspace.
-fn metadata() -> Value {
-    let output = Command::new(env!("CARGO"))
-        .args(["metadata", "--format-version=1", "--locked"])
-        .args(["--filter-platform", "x86_64-unknown-linux-gnu"])
-        .current_dir(root())
-        .output()
-        .unwrap();
-    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
-    serde_json::from_slice(&output.stdout).unwrap()
-}
-
-#[test]
-fn no_dependency_wants_a_newer_compiler_than_we_declare() {
-    let metadata = metadata();
-    let by_id = |list: &Value| -> HashMap<String, Value> {
-        let list = list.as_array().unwrap().iter();
-        list.map(|one| (one["id"].as_str().unwrap().to_owned(), one.clone())).collect()
-    };
-    let (packages, nodes) = (by_id(&metadata["packages"]), by_id(&metadata["resolve"]["nodes"]));
-    let members = metadata["workspace_members"].as_array().unwrap().iter();
-    let members: Vec<&str> = members.map(|id| id.as_str().unwrap()).collect();
-
-    let declared: BTreeSet<Option<&str>> =
-        members.iter().map(|id| packages[*id]["rust_version"].as_str()).collect();
-    assert_eq!(declared.len(), 1, "every package declares the same: {declared:?}");
-    let declared = version(declared.first().unwrap().unwrap());
-
-    let shipped = members.into_iter().filter(|id| packages[*id]["name"] != "lock-tests");
-    let mut todo: Vec<&str> = shipped.collect();
-    let mut seen = BTreeSet::new();
-    let mut complaints = Vec::new();
-    while let Some(id) = todo.pop() {
-        if !seen.insert(id) {
-            continue;
-        }
-        let package = &packages[id];
-        if let Some(wanted) = package["rust_version"].as_str().filter(|it| version(it) > declared) {
-            complaints.push(format!("{} {}: {wanted}", package["name"], package["version"]));
-        }
-        for dependency in nodes[id]["deps"].as_array().unwrap() {
-            let kinds = dependency["dep_kinds"].as_array().unwrap();
-            if kinds.iter().any(|kind| kind["kind"] != "dev") {
-                todo.push(dependency["pkg"].as_str().unwrap());
-            }
-        }
-    }
-    assert!(seen.len() > 8, "the tree is not all there: {seen:?}");
-    check("newer than the declared rust-version", complaints);
 }
