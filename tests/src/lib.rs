@@ -11,6 +11,8 @@ pub mod random;
 pub mod source;
 #[cfg(target_arch = "x86_64")]
 pub mod syscalls;
+#[cfg(target_arch = "x86_64")]
+pub mod vm;
 
 /// Compiles what the README shows.
 #[cfg(doctest)]
