@@ -6,7 +6,7 @@ use std::fs;
 use lock_tests::vm::{Hub, Image, Machine, Options, cache};
 
 #[test]
-#[ignore = "boots virtual machines: cargo test -p lock-tests --test vm -- --ignored --test-threads=1"]
+#[ignore = "boots virtual machines: cargo test -p lock-tests --test vm -- --ignored"]
 fn commands_answer_what_they_print_and_how_they_end() {
     let share = cache().join("share");
     fs::create_dir_all(&share).unwrap();
@@ -36,7 +36,7 @@ fn commands_answer_what_they_print_and_how_they_end() {
 }
 
 #[test]
-#[ignore = "boots virtual machines: cargo test -p lock-tests --test vm -- --ignored --test-threads=1"]
+#[ignore = "boots virtual machines: cargo test -p lock-tests --test vm -- --ignored"]
 fn machines_hear_each_other_until_one_is_cut_off() {
     let hub = Hub::new(2);
     let image = Image::new().with_network().build();

@@ -6,12 +6,11 @@ use lock_tests::vm::{Image, Machine, Options};
 
 const INIT: &str = include_str!("initramfs/init");
 /// The kinds that one machine can have.
-const KINDS: [&str; 8] =
-    ["file", "flock", "lockf", "ofd", "nfs", "symlink", "mkdir", "pidfile"];
+const KINDS: [&str; 8] = ["file", "flock", "lockf", "ofd", "nfs", "symlink", "mkdir", "pidfile"];
 const TASKS: [&str; 3] = ["network", "disks", "clock"];
 
 #[test]
-#[ignore = "boots virtual machines: cargo test -p lock-tests --test vm -- --ignored --test-threads=1"]
+#[ignore = "boots virtual machines: cargo test -p lock-tests --test vm -- --ignored"]
 fn boot_tasks_exclude_each_other() {
     let image = Image::new()
         .with_init(INIT)

@@ -7,7 +7,8 @@
 //!
 //! let image = Image::new()
 //!     .with_modules(&["ext4", "loop"])
-//!     .with_packages(&["libc6", "e2fsprogs", "libext2fs2", "libcom-err2", "libblkid1", "libuuid1"])
+//!     .with_packages(&["libc6", "e2fsprogs", "libext2fs2"])
+//!     .with_packages(&["libcom-err2", "libblkid1", "libuuid1"])
 //!     .with_programs(&["mke2fs"])
 //!     .with_binary(lock_tests::lockbox::lockbox())
 //!     .build();
