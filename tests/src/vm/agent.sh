@@ -29,17 +29,21 @@ if [ -n "$address" ]; then
 fi
 
 # job NUMBER COMMAND: runs it in the background and prints the process's id. Its output and its
-# status go to files, and then a fifo lets through whoever waits.
+# status go to files, and then a fifo lets through whoever waits. A fifo is opened for both ways,
+# which does not block: where a child's end interrupts an open, this shell gives up.
 job() {
     mkfifo "/run/job/$1" "/run/job/$1.started"
+    exec 6<>"/run/job/$1.started"
     {
-        (eval "$2") >"/run/job/$1.out" 2>&1 </dev/null 3<&- 4>&- 5<&- &
-        echo $! >"/run/job/$1.started"
+        (eval "$2") >"/run/job/$1.out" 2>&1 </dev/null 3<&- 4>&- 5<&- 6<&- &
+        echo $! >&6
+        exec 6<&-
         wait $!
         echo $? >"/run/job/$1.status"
         echo >"/run/job/$1"
     } &
-    cat "/run/job/$1.started"
+    read -r pid <&6
+    echo "$pid"
 }
 
 # await NUMBER SECONDS: prints a job's output and returns its status.
