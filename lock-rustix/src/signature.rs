@@ -11,6 +11,7 @@ use lock_core::payload::nfs_info::{NFS_INFO_MAX, NfsInfo};
 use lock_core::payload::pidfile::{self, Pidfile};
 use lock_core::staleness::Claim;
 
+use crate::existence::built::{MKDIR, NFS, PIDFILE, SYMLINK};
 use crate::identity::Identity;
 use crate::place::Nonce;
 
@@ -53,10 +54,10 @@ impl Signer<'_> {
     pub fn payload(&self, kind: Kind) -> Result<Payload, Fault> {
         let owner = &self.holder.observer.owner;
         let payload = match kind {
-            Kind::Nfs => self.nfs(owner),
-            Kind::Pidfile => pidfile(owner),
-            Kind::Symlink => self.link(owner, false),
-            Kind::Mkdir => self.link(owner, self.flocked),
+            Kind::Nfs if NFS => self.nfs(owner),
+            Kind::Pidfile if PIDFILE => pidfile(owner),
+            Kind::Symlink if SYMLINK => self.link(owner, false),
+            Kind::Mkdir if MKDIR => self.link(owner, self.flocked),
             _ => None,
         };
         let kind = FaultKind::TooLong;
@@ -115,9 +116,9 @@ fn pidfile(owner: &Owner) -> Option<Payload> {
 /// ```
 pub fn decode(kind: Kind) -> fn(&[u8]) -> Option<Claim> {
     match kind {
-        Kind::Nfs => |file| NfsInfo::parse(file).ok().map(|info| info.claim()),
-        Kind::Pidfile => |file| Pidfile::parse(file).claim().ok(),
-        Kind::Symlink | Kind::Mkdir => {
+        Kind::Nfs if NFS => |file| NfsInfo::parse(file).ok().map(|info| info.claim()),
+        Kind::Pidfile if PIDFILE => |file| Pidfile::parse(file).claim().ok(),
+        Kind::Symlink | Kind::Mkdir if SYMLINK || MKDIR => {
             |target| LinkIdentity::parse(target).ok().map(|identity| identity.claim())
         }
         _ => |_| None,

@@ -12,6 +12,30 @@ use lock_rustix::identity::Identity;
 use crate::holder::Waiting;
 use crate::waiting::Patience;
 
+const NFS: bool = cfg!(feature = "nfs");
+const SYMLINK: bool = cfg!(feature = "symlink");
+const MKDIR: bool = cfg!(feature = "mkdir");
+const PIDFILE: bool = cfg!(feature = "pidfile");
+
+/// Whether any kind of lock that survives its process is built in for the commands.
+pub(crate) const EXISTENCE: bool = NFS || SYMLINK || MKDIR || PIDFILE;
+
+/// Whether the commands have this kind. What an applet is built with is not thereby theirs.
+pub(crate) fn is_built(kind: Kind) -> bool {
+    match kind {
+        Kind::Nfs => NFS,
+        Kind::Symlink => SYMLINK,
+        Kind::Mkdir => MKDIR,
+        Kind::Pidfile => PIDFILE,
+        _ => true,
+    }
+}
+
+/// Whether locks of this kind survive their process, and are built in.
+pub(crate) fn is_existence(kind: Kind) -> bool {
+    EXISTENCE && kind.is_existence()
+}
+
 /// The first pause of a wait that nothing can wake, and the longest, in nanoseconds.
 pub(crate) const PAUSE_NS: (u64, u64) = (1_000_000, 50_000_000);
 

@@ -11,6 +11,7 @@ use lock_rustix::existence::{Spot, Taken};
 use lock_rustix::rustix::fd::{AsFd, BorrowedFd};
 use lock_rustix::rustix::io::Errno;
 
+use crate::existence::EXISTENCE;
 use crate::out::Out;
 use crate::spawn;
 use crate::stack::Stack;
@@ -31,13 +32,14 @@ impl Guard {
     pub(crate) fn file(&self) -> Option<BorrowedFd<'_>> {
         match self {
             Guard::Kernel(held) => Some(held.as_fd()),
-            Guard::Existence(_, taken, _) => taken.file(),
+            Guard::Existence(_, taken, _) if EXISTENCE => taken.file(),
+            Guard::Existence(..) => None,
         }
     }
 
     /// Gives the lock back. Says so if it was lost meanwhile.
     pub(crate) fn release(self) {
-        if let Guard::Existence(spot, taken, _) = self {
+        if let (Guard::Existence(spot, taken, _), true) = (self, EXISTENCE) {
             match taken.unlock(&spot) {
                 Ok(Unlocked::Released) => {}
                 Ok(Unlocked::WasBroken) => lost(),
@@ -52,7 +54,7 @@ impl Guard {
 
     /// Keeps the lock fresh; answers after how many nanoseconds to do so again.
     fn refresh(&mut self) -> Option<u64> {
-        let Guard::Existence(spot, taken, refresh) = self else { return None };
+        let (Guard::Existence(spot, taken, refresh), true) = (self, EXISTENCE) else { return None };
         let now_ms = monotonic_ns() / 1_000_000;
         if let Due::Now | Due::Overdue = refresh.poll(now_ms) {
             if taken.still_held(spot) == Ok(false) {

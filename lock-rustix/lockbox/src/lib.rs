@@ -21,6 +21,7 @@
         feature = "commands",
         feature = "explain",
         feature = "list",
+        feature = "kinds",
         feature = "applet-dotlockfile",
         feature = "applet-flock",
         feature = "applet-lockf",

@@ -6,6 +6,7 @@ use lock_core::scheme::breaking::Terms;
 use lock_core::scheme::look::{self, Found};
 use rustix::fd::AsFd;
 
+use super::built::{FILES, MKDIR, SYMLINK};
 use super::{Spot, fault};
 use crate::clock;
 use crate::place::Place;
@@ -18,9 +19,9 @@ pub fn look(spot: &Spot, terms: &Terms<'_>) -> Result<Option<Found>, Fault> {
     let sys = Sys::new(Place::in_directory(spot.dir.as_fd(), spot.lock.as_c_str()));
     let now_ms = clock::wall_us() / 1000;
     match spot.kind {
-        Kind::Nfs | Kind::Pidfile => look::file(&sys, terms, now_ms),
-        Kind::Symlink => look::link(&sys, terms),
-        Kind::Mkdir => look::directory(&sys, terms, now_ms),
+        Kind::Nfs | Kind::Pidfile if FILES => look::file(&sys, terms, now_ms),
+        Kind::Symlink if SYMLINK => look::link(&sys, terms),
+        Kind::Mkdir if MKDIR => look::directory(&sys, terms, now_ms),
         _ => Err(fault(Call::Open, FaultKind::Unsupported)),
     }
 }

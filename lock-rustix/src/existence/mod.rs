@@ -3,6 +3,7 @@
 //! Everything happens relative to the lock's directory, opened once: a directory that is renamed or
 //! replaced meanwhile, or a `chdir`, changes nothing.
 
+pub(crate) mod built;
 mod contender;
 mod look;
 mod removal;
@@ -21,10 +22,12 @@ use rustix::fd::{AsFd, BorrowedFd, OwnedFd};
 use rustix::fs::{FlockOperation, RawMode, Timespec, Timestamps, UTIME_NOW, flock, futimens};
 use rustix::io::Errno;
 
+use self::built::{LEASE, MKDIR, NFS, PIDFILE, SYMLINK};
 use crate::place::{FileName, Nonce, Place, open_parent};
 use crate::process;
 use crate::sys::{LOCK_FILE_MODE, Sys};
 
+pub use built::is_built;
 pub use contender::{Contender, LIVE_FACTOR};
 pub use look::look;
 pub use removal::{release_for, remove, remove_by_force, sweep, touch_for};
@@ -101,7 +104,7 @@ impl Spot {
     }
 
     fn layout(&self) -> Layout {
-        if self.kind == Kind::Nfs { Layout::WithCompanion } else { Layout::Single }
+        if NFS && self.kind == Kind::Nfs { Layout::WithCompanion } else { Layout::Single }
     }
 }
 
@@ -148,7 +151,7 @@ pub fn try_lock(
     let sys = spot.sys(&private);
     let proof = match (spot.lease, spot.kind) {
         (false, kind) => attempt(&sys, kind, terms),
-        (true, Kind::Pidfile) => lease::try_lock(&sys, terms).map(Proof::Lease),
+        (true, Kind::Pidfile) if LEASE => lease::try_lock(&sys, terms).map(Proof::Lease),
         (true, _) => Err(fault(Call::Open, FaultKind::Unsupported).into()),
     }?;
     Ok(Taken { private, proof, pid: process::id(), turnstile: None })
@@ -156,20 +159,20 @@ pub fn try_lock(
 
 fn attempt(sys: &Sys<'_>, kind: Kind, terms: &Terms<'_>) -> Result<Proof, TryLockError<OwnedFd>> {
     match kind {
-        Kind::Nfs => hardlink::try_lock_linked(sys, terms).map(Proof::File),
-        Kind::Pidfile => match hardlink::try_lock_unnamed(sys, terms) {
+        Kind::Nfs if NFS => hardlink::try_lock_linked(sys, terms).map(Proof::File),
+        Kind::Pidfile if PIDFILE => match hardlink::try_lock_unnamed(sys, terms) {
             Err(TryLockError::Fault(fault)) if cannot_be_unnamed(fault) => {
                 hardlink::try_lock_named(sys, terms)
             }
             outcome => outcome,
         }
         .map(Proof::File),
-        Kind::Symlink => {
+        Kind::Symlink if SYMLINK => {
             let too_long = fault(Call::Symlink, FaultKind::TooLong);
             let target = Target::try_from(terms.payload).map_err(|_| too_long)?;
             symlink::try_lock(sys, terms).map(|locked| Proof::Link(locked, target))
         }
-        Kind::Mkdir => mkdir::try_lock(sys, terms).map(Proof::Directory),
+        Kind::Mkdir if MKDIR => mkdir::try_lock(sys, terms).map(Proof::Directory),
         _ => Err(fault(Call::Open, FaultKind::Unsupported).into()),
     }
 }

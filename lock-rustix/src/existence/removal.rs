@@ -10,6 +10,7 @@ use lock_core::staleness::{Alive, Claim, Stale, Verdict};
 use rustix::fd::{AsFd, OwnedFd};
 use rustix::fs::{Mode, OFlags, RawDir, openat};
 
+use super::built::{FILES, LEASE, MKDIR, SYMLINK};
 use super::{Spot, fault, set_time_to_now};
 use crate::identity::Identity;
 use crate::place::{FileName, Nonce, Place, is_private};
@@ -28,10 +29,12 @@ pub fn remove(
     let private = FileName::private(spot.lock.as_c_str(), nonce);
     let sys = spot.sys(&private);
     match spot.kind {
-        _ if spot.lease => lease::remove(&sys, terms, now_ms, decide),
-        Kind::Nfs | Kind::Pidfile => hardlink::remove(&sys, terms, spot.layout(), now_ms, decide),
-        Kind::Symlink => symlink::remove(&sys, terms, decide),
-        Kind::Mkdir => mkdir::remove(&sys, terms, decide),
+        _ if LEASE && spot.lease => lease::remove(&sys, terms, now_ms, decide),
+        Kind::Nfs | Kind::Pidfile if FILES => {
+            hardlink::remove(&sys, terms, spot.layout(), now_ms, decide)
+        }
+        Kind::Symlink if SYMLINK => symlink::remove(&sys, terms, decide),
+        Kind::Mkdir if MKDIR => mkdir::remove(&sys, terms, decide),
         _ => Err(fault(Call::Open, FaultKind::Unsupported).into()),
     }
 }
@@ -64,9 +67,11 @@ pub fn remove_by_force(spot: &Spot, nonce: &Nonce) -> Result<bool, Fault> {
     let private = FileName::private(spot.lock.as_c_str(), nonce);
     let sys = spot.sys(&private);
     match spot.kind {
-        Kind::Nfs | Kind::Pidfile => hardlink::remove_by_force(&sys, spot.layout(), decode),
-        Kind::Symlink => symlink::remove_by_force(&sys),
-        Kind::Mkdir => mkdir::remove_by_force(&sys),
+        Kind::Nfs | Kind::Pidfile if FILES => {
+            hardlink::remove_by_force(&sys, spot.layout(), decode)
+        }
+        Kind::Symlink if SYMLINK => symlink::remove_by_force(&sys),
+        Kind::Mkdir if MKDIR => mkdir::remove_by_force(&sys),
         _ => Err(fault(Call::Open, FaultKind::Unsupported)),
     }
 }
@@ -82,8 +87,8 @@ pub fn touch_for(
     let sys = Sys::new(Place::in_directory(spot.dir.as_fd(), spot.lock.as_c_str()));
     let mut buffer = [0; hardlink::PAYLOAD_MAX + 1];
     let opened = match spot.kind {
-        Kind::Nfs | Kind::Pidfile => sys.open(Node::Lock, Access::Read),
-        Kind::Mkdir => sys.open_directory(Node::Lock),
+        Kind::Nfs | Kind::Pidfile if FILES => sys.open(Node::Lock, Access::Read),
+        Kind::Mkdir if MKDIR => sys.open_directory(Node::Lock),
         _ => return Err(fault(Call::Utimens, FaultKind::Unsupported)),
     };
     let file = match opened {
@@ -91,7 +96,7 @@ pub fn touch_for(
         opened => opened?,
     };
     let len = match spot.kind {
-        Kind::Mkdir => sys.readlink_in(&file, &mut buffer),
+        Kind::Mkdir if MKDIR => sys.readlink_in(&file, &mut buffer),
         _ => sys.pread(&file, &mut buffer, 0),
     }?;
     let payload = buffer.get(..len).filter(|_| len <= hardlink::PAYLOAD_MAX);
@@ -120,7 +125,7 @@ pub fn sweep(spot: &Spot) -> Result<u32, Fault> {
             .with_private(entry.file_name());
         let sys = Sys::new(place);
         let swept = match spot.kind {
-            Kind::Mkdir => mkdir::sweep(&sys),
+            Kind::Mkdir if MKDIR => mkdir::sweep(&sys),
             _ => hardlink::sweep(&sys),
         };
         // One leftover that cannot be removed does not keep the others.

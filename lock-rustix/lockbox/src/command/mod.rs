@@ -15,6 +15,7 @@ mod wait;
 
 use core::ffi::CStr;
 
+use crate::existence::EXISTENCE;
 use crate::options::Wrong;
 use crate::out::Out;
 use crate::stack::Stack;
@@ -27,20 +28,16 @@ pub(crate) fn main(stack: &mut Stack) -> u8 {
         return exit::USAGE;
     };
     match name {
-        b"acquire" => acquire::main(stack, 2),
-        b"break" => release::break_(stack, 2),
+        b"acquire" if EXISTENCE => acquire::main(stack, 2),
+        b"break" if EXISTENCE => release::break_(stack, 2),
         #[cfg(feature = "explain")]
         b"explain" => explain::main(stack, 2),
         #[cfg(feature = "list")]
         b"list" => list::main(stack, 2),
-        #[cfg(not(feature = "explain"))]
-        b"explain" => crate::applet::not_built_in(name),
-        #[cfg(not(feature = "list"))]
-        b"list" => crate::applet::not_built_in(name),
-        b"release" => release::release(stack, 2),
+        b"release" if EXISTENCE => release::release(stack, 2),
         b"run" => run::main(stack, 2),
         b"status" => status::main(stack, 2),
-        b"touch" => release::touch(stack, 2),
+        b"touch" if EXISTENCE => release::touch(stack, 2),
         b"wait" => wait::main(stack, 2),
         name if crate::applet::is_known(name) => crate::applet::main(name, stack, 2),
         b"help" | b"--help" | b"-h" => help::main(stack, 2),
@@ -48,8 +45,14 @@ pub(crate) fn main(stack: &mut Stack) -> u8 {
             Out::stdout().text("lockbox ").text(env!("CARGO_PKG_VERSION")).text("\n");
             0
         }
+        _ if is_known(name) => crate::applet::not_built_in(name),
         _ => wrong_usage(&[b"unknown command '", name, b"'"]),
     }
+}
+
+/// Whether there is such a command, though it may be left out of this build.
+fn is_known(name: &[u8]) -> bool {
+    matches!(name, b"acquire" | b"break" | b"explain" | b"list" | b"release" | b"touch")
 }
 
 /// Says what is wrong with the command line.

@@ -15,7 +15,7 @@ use lock_rustix::sys::Sys;
 use super::report::{failed, held, refused, without_token};
 use super::settings::{AGE, INHERIT, LEASE, NO_TOKEN, REFRESH, Settings};
 use super::wrong_usage;
-use crate::existence;
+use crate::existence::{self, is_existence};
 use crate::hold::{Guard, hold_while};
 use crate::holder::Waiting;
 use crate::number::Decimal;
@@ -38,7 +38,7 @@ pub(super) fn main(stack: &mut Stack, at: usize) -> u8 {
         return wrong_usage(&[b"run: CMD is missing"]);
     };
     let environment = stack.environment();
-    let taken = if settings.kind.is_existence() {
+    let taken = if is_existence(settings.kind) {
         take_existence(&settings, path, environment)
     } else {
         take_kernel(&settings, path)

@@ -12,7 +12,7 @@ use lock_rustix::process;
 use lock_rustix::sys::LOCK_FILE_MODE;
 
 use super::{wrong_option, wrong_usage};
-use crate::existence::contender;
+use crate::existence::{contender, is_built, is_existence};
 use crate::number::{decimal, exit_status, mode, seconds_ns};
 use crate::options::{Item, Known, Options};
 use crate::stack::Stack;
@@ -186,8 +186,11 @@ impl Settings {
     /// Whether the options suit the kind.
     fn check(&self) -> Result<(), u8> {
         let kind = self.kind;
+        let lease = self.lease_ms == 0 || cfg!(feature = "lease");
         let aged = self.stale_age_ms != 0 || self.lease_ms != 0 || self.refresh_ms.is_some();
-        let wrong: &[u8] = if self.mode == Mode::Shared && !kind.can_be_shared() {
+        let wrong: &[u8] = if !is_built(kind) || !lease {
+            b"is left out of this build, or not with that option"
+        } else if self.mode == Mode::Shared && !kind.can_be_shared() {
             b"cannot be shared"
         } else if self.message.is_some() && !matches!(kind, Kind::File | Kind::Nfs) {
             b"has no message"
@@ -232,7 +235,7 @@ impl Settings {
 
     /// Fails for a kind whose locks end with their process.
     pub(super) fn demand_existence(&self) -> Result<(), u8> {
-        if self.kind.is_existence() {
+        if is_existence(self.kind) {
             return Ok(());
         }
         let name = self.kind.name().as_bytes();

@@ -16,6 +16,7 @@ use lock_rustix::sys::Sys;
 
 use super::report::{self, failed};
 use super::settings::{AGE, LEASE, Settings};
+use crate::existence::is_existence;
 use crate::holder::describe;
 use crate::json;
 use crate::out::Out;
@@ -62,7 +63,7 @@ pub(super) fn main(stack: &Stack, at: usize) -> u8 {
 
 fn find(settings: &Settings, path: &CStr) -> Result<State, Fault> {
     let free = State { status: FREE, ..State::default() };
-    if !settings.kind.is_existence() {
+    if !is_existence(settings.kind) {
         return Ok(match look(&Sys::new(Place::path(path)), settings.kind)? {
             Standing::Held(owner) => State { status: HELD, owner, age_s: age_s(path), why: None },
             Standing::Missing => State { why: Some("there is no such file"), ..free },

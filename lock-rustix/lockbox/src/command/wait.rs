@@ -18,7 +18,7 @@ use lock_rustix::wake::Watch;
 
 use super::report::failed;
 use super::settings::{AGE, LEASE, Settings};
-use crate::existence::PAUSE_NS;
+use crate::existence::{PAUSE_NS, is_existence};
 use crate::stack::Stack;
 use crate::sys;
 
@@ -29,7 +29,7 @@ pub(super) fn main(stack: &Stack, at: usize) -> u8 {
 fn wait(stack: &Stack, at: usize) -> Result<(), u8> {
     let (settings, path, _) = Settings::read(stack, at, &[b'k', b'w', b'E', AGE, LEASE], false)?;
     let deadline_ns = settings.patience.deadline_ns();
-    let free = if settings.kind.is_existence() {
+    let free = if is_existence(settings.kind) {
         watch(&settings, path, deadline_ns)
     } else {
         poll(settings.kind, path, deadline_ns)
