@@ -12,14 +12,15 @@
 
 use core::cell::UnsafeCell;
 use core::mem::MaybeUninit;
-use core::sync::atomic::{AtomicBool, Ordering};
+use core::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 
 use lock_core::fault::Fault;
 use lock_core::os::Mode;
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
-use rustix::fd::{AsFd, FromRawFd, OwnedFd};
+use rustix::fd::{AsFd, BorrowedFd, FromRawFd, OwnedFd};
 use rustix::io::Errno;
 use rustix::process::{Pid, Signal, getpid, getppid, set_parent_process_death_signal};
+use rustix::thread::futex;
 
 use crate::alarm;
 use crate::arch::syscall;
@@ -57,6 +58,8 @@ struct Errand<'f> {
     parent: Pid,
     answer: UnsafeCell<Result<(), Fault>>,
     done: AtomicBool,
+    /// The kernel makes it 0 when the child ends, and wakes who waits for that.
+    alive: AtomicU32,
 }
 
 /// Waits for the lock on the open file. The limit's own time is looked at first.
@@ -78,15 +81,16 @@ pub(crate) fn wait<'s, C: Queued<Sys<'s>>>(
         parent: getpid(),
         answer: UnsafeCell::new(Ok(())),
         done: AtomicBool::new(false),
+        alive: AtomicU32::new(1),
     };
     let mut stack = Stack(MaybeUninit::uninit());
     let blocked = set_blocked(u64::MAX);
     // SAFETY: errand and stack outlive the child, which is gone before this function returns; all
     // signals are blocked, so that none runs a handler on that stack; `run` only makes calls.
-    let child = unsafe { clone(run::<C>, &errand, &mut stack) };
+    let child = unsafe { clone(run::<C>, &errand, &mut stack, limit.cancel.is_some()) };
     set_blocked(blocked);
     let Ok((child, ended)) = child else { return Ok(Waited::Impossible) };
-    let waited = watch(&ended, limit, tick);
+    let waited = watch(&errand.alive, ended.as_ref(), limit, tick);
     if waited != Waited::Locked {
         kill(child);
     }
@@ -99,7 +103,12 @@ pub(crate) fn wait<'s, C: Queued<Sys<'s>>>(
 }
 
 /// Until the child has ended, or the limit is reached.
-fn watch(ended: &OwnedFd, limit: &Limit<'_>, tick: &mut Tick<'_>) -> Waited {
+fn watch(
+    alive: &AtomicU32,
+    ended: Option<&OwnedFd>,
+    limit: &Limit<'_>,
+    tick: &mut Tick<'_>,
+) -> Waited {
     loop {
         let left_ns = limit.left_ns();
         let pause_ns = left_ns.min(tick.every_ns);
@@ -108,27 +117,43 @@ fn watch(ended: &OwnedFd, limit: &Limit<'_>, tick: &mut Tick<'_>) -> Waited {
             tv_nsec: i64::try_from(pause_ns % 1_000_000_000).unwrap_or(0),
         };
         let timeout = (pause_ns != u64::MAX).then_some(&timeout);
-        let wanted = if limit.cancel.is_some() { PollFlags::IN } else { PollFlags::empty() };
-        let mut polled = [
-            PollFd::from_borrowed_fd(ended.as_fd(), PollFlags::IN),
-            PollFd::from_borrowed_fd(limit.cancel.unwrap_or(ended.as_fd()), wanted),
-        ];
-        match poll(&mut polled, timeout) {
-            Ok(0) if pause_ns == left_ns => return Waited::TimedOut,
-            Ok(0) => (tick.call)(),
-            Ok(_) => {
-                let [ended, cancel] = polled;
-                if !ended.revents().is_empty() {
-                    return Waited::Locked;
-                }
-                if !cancel.revents().is_empty() {
-                    return Waited::Cancelled;
-                }
-            }
+        let paused = match (ended, limit.cancel) {
+            (Some(ended), Some(cancel)) => either(ended, cancel, timeout),
+            _ => pause(alive, timeout),
+        };
+        match paused {
+            Ok(None) if pause_ns == left_ns => return Waited::TimedOut,
+            Ok(None) => (tick.call)(),
+            Ok(Some(waited)) => return waited,
             Err(Errno::INTR) => {}
             Err(_) => return Waited::TimedOut,
         }
     }
+}
+
+/// Until the child has ended; nothing if the time was over. To be woken by memory is quicker than
+/// by a descriptor, and there is none to make and to close.
+fn pause(alive: &AtomicU32, timeout: Option<&Timespec>) -> Result<Option<Waited>, Errno> {
+    if alive.load(Ordering::Acquire) == 0 {
+        return Ok(Some(Waited::Locked));
+    }
+    match futex::wait(alive, futex::Flags::empty(), 1, timeout) {
+        Ok(()) | Err(Errno::AGAIN) => Err(Errno::INTR),
+        Err(Errno::TIMEDOUT) => Ok(None),
+        Err(errno) => Err(errno),
+    }
+}
+
+/// Until the child has ended or the caller wants no more; nothing if the time was over.
+fn either(
+    ended: &OwnedFd,
+    cancel: BorrowedFd<'_>,
+    timeout: Option<&Timespec>,
+) -> Result<Option<Waited>, Errno> {
+    let mut polled = [ended.as_fd(), cancel].map(|fd| PollFd::from_borrowed_fd(fd, PollFlags::IN));
+    poll(&mut polled, timeout)?;
+    let [ended, cancel] = polled.map(|fd| !fd.revents().is_empty());
+    Ok(ended.then_some(Waited::Locked).or(cancel.then_some(Waited::Cancelled)))
 }
 
 /// The child's life.
@@ -175,8 +200,8 @@ fn reap(child: usize) {
     }
 }
 
-/// Makes a child that shares memory and descriptors, and runs `entry` there. Its pid, and a
-/// descriptor that can be read when it has ended.
+/// Makes a child that shares memory and descriptors, and runs `entry` there. Its pid and, if asked
+/// for, a descriptor that can be read when it has ended.
 ///
 /// # Safety
 ///
@@ -186,20 +211,28 @@ unsafe fn clone<'e>(
     entry: extern "C" fn(&Errand<'e>) -> !,
     errand: &Errand<'e>,
     stack: &mut Stack,
-) -> Result<(usize, OwnedFd), Errno> {
+    descriptor: bool,
+) -> Result<(usize, Option<OwnedFd>), Errno> {
     const CLONE_VM: usize = 0x100;
     const CLONE_FILES: usize = 0x400;
     const CLONE_PIDFD: usize = 0x1000;
+    const CLONE_CHILD_CLEARTID: usize = 0x20_0000;
     let mut ended = -1i32;
     // No signal in the lowest byte: a program that counts its children does not hear of this one.
-    let flags = CLONE_VM | CLONE_FILES | CLONE_PIDFD;
+    let flags = CLONE_VM | CLONE_FILES | CLONE_CHILD_CLEARTID;
+    let flags = if descriptor { flags | CLONE_PIDFD } else { flags };
+    let alive = errand.alive.as_ptr();
     let top = (&raw mut *stack as usize).wrapping_add(STACK_BYTES);
     let errand: *const Errand<'_> = errand;
-    // SAFETY: the caller's promises; `ended` gets one int.
-    let result = unsafe { clone_into(flags, top, &raw mut ended, entry as usize, errand as usize) };
+    let (entry, errand) = (entry as usize, errand as usize);
+    // SAFETY: the caller's promises; `ended` and `alive` get one int each.
+    let result = unsafe { clone_into(flags, top, &raw mut ended, alive, entry, errand) };
     let child = usize::try_from(result).map_err(|_| {
         Errno::from_raw_os_error(i32::try_from(result.unsigned_abs()).unwrap_or_default())
     })?;
+    if !descriptor {
+        return Ok((child, None));
+    }
     if ended < 0 {
         // Before Linux 5.2.
         kill(child);
@@ -207,7 +240,7 @@ unsafe fn clone<'e>(
         return Err(Errno::NOSYS);
     }
     // SAFETY: the kernel made this descriptor for us.
-    Ok((child, unsafe { OwnedFd::from_raw_fd(ended) }))
+    Ok((child, Some(unsafe { OwnedFd::from_raw_fd(ended) })))
 }
 
 #[cfg(test)]

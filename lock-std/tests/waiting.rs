@@ -199,7 +199,7 @@ fn where_nothing_can_stand_in_the_queue_it_is_tried_again_and_again() {
             }
         });
         with_failing(libc::SYS_clone, Errno::EPERM, || {
-            let error = lock.lock_timeout(Duration::from_millis(3)).unwrap_err();
+            let error = lock.lock_timeout(Duration::from_millis(200)).unwrap_err();
             assert!(matches!(error, LockError::TimedOut { .. }), "{error:?}");
             // Let go of as soon as the next wait is told that it polls.
             *last.lock().unwrap() = Some(holder);

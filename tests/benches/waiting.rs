@@ -1,5 +1,6 @@
 //! What waiting costs, and how soon a waiter has what was given back: ours beside others, in one
-//! run. `cargo bench -p lock-tests --bench waiting` writes docs/waiting.md and its pictures.
+//! run. `cargo bench -p lock-tests --bench waiting` writes docs/waiting.md and its pictures;
+//! with names of ways after `--` it runs these only, and writes nothing.
 //!
 //! Processes take turns with a lock; a hand-over is the time from one's release to the next one's
 //! return, if that one was waiting by then.
@@ -11,7 +12,7 @@ use std::path::Path;
 use std::process::{Child, Command, Stdio};
 
 use lock_tests::bench::plot::{Series, chart};
-use lock_tests::bench::{figure, machine, percentile, rivals, root, write_doc};
+use lock_tests::bench::{figure, late, machine, percentile, rivals, root, write_doc};
 
 const HOLD_US: u64 = 300;
 const CROWDS: [usize; 4] = [2, 8, 64, 256];
@@ -36,6 +37,9 @@ struct Outcome {
     /// The share of the contenders that never had the lock.
     starved: f64,
 }
+
+/// What everything else is compared with: no file at all, and the plain call.
+const BASES: [&str; 2] = ["futex(2)", "flock(2)"];
 
 fn ways() -> Vec<Way> {
     let ours = [
@@ -70,7 +74,8 @@ fn ways() -> Vec<Way> {
         ("Python fasteners", 64),
         ("npm proper-lockfile", 64),
     ];
-    let mut ways = vec![Way { name: "flock(2)", ours: false, most: 256 }];
+    let mut ways: Vec<Way> =
+        BASES.map(|name| Way { name, ours: false, most: 256 }).into_iter().collect();
     ways.extend(ours.map(|name| Way { name, ours: true, most: 256 }));
     ways.push(Way { name: "lockbox flock -w", ours: true, most: 64 });
     ways.extend(others.map(|(name, most)| Way { name, ours: false, most }));
@@ -161,8 +166,10 @@ fn main() {
         .current_dir(root())
         .status();
     assert!(built.is_ok_and(|status| status.success()), "lockbox must build");
+    let wanted: Vec<String> = std::env::args().skip(1).filter(|arg| arg != "--bench").collect();
+    let is_wanted = |way: &Way| wanted.is_empty() || wanted.iter().any(|name| name == way.name);
     let mut rows = Vec::new();
-    for way in ways() {
+    for way in ways().into_iter().filter(is_wanted) {
         let mut row = Vec::new();
         for crowd in CROWDS.into_iter().filter(|&crowd| crowd <= way.most) {
             let outcome = run(&way, crowd, &peers);
@@ -179,7 +186,21 @@ fn main() {
         }
         rows.push((way, row));
     }
-    write_doc("waiting.md", &page(&rows));
+    let limited: Vec<&str> = rows
+        .iter()
+        .filter(|(way, _)| way.ours && way.name.contains(", timed"))
+        .map(|(way, _)| way.name)
+        .collect();
+    let late =
+        late::table(Path::new(env!("CARGO_BIN_EXE_waiter")), &limited, Path::new("/dev/shm"));
+    if !wanted.is_empty() {
+        return;
+    }
+    write_doc("waiting.md", &page(&rows, &late));
+    draw(&rows);
+}
+
+fn draw(rows: &[(Way, Vec<Outcome>)]) {
     let picture = |title: &str, unit: &str, of: fn(&Outcome) -> f64| {
         let shown = |way: &Way| !way.name.contains("ofd") && !way.name.contains("lockf");
         let series: Vec<Series> = rows
@@ -207,19 +228,20 @@ fn main() {
     write_doc("waiting-cost.svg", &cost);
 }
 
-fn page(rows: &[(Way, Vec<Outcome>)]) -> String {
+fn page(rows: &[(Way, Vec<Outcome>)], late: &str) -> String {
     let mut text = format!(
         "# Waiting, measured\n\nWritten by `cargo bench -p lock-tests --bench waiting`. Processes \
          take turns with one lock on tmpfs, each holding it for {HOLD_US} µs. A hand-over is the \
          time from a release to the return of the next one, who was waiting. Times mean little \
-         elsewhere; ratios to `flock(2)`, blocking, in the same run mean more.\n\nMachine: {}.\n\n\
+         elsewhere; ratios to `futex(2)`, a lock in shared memory, in the same run mean \
+         more.\n\nMachine: {}.\n\n\
          ![hand-over](waiting-handover.svg)\n\n![cost](waiting-cost.svg)\n",
         machine()
     );
     for (at, crowd) in CROWDS.iter().enumerate() {
         let _ = write!(
             text,
-            "\n## {crowd} processes\n\n| way | hand-over p50, µs | × flock(2) | p99, µs | CPU ms \
+            "\n## {crowd} processes\n\n| way | hand-over p50, µs | × futex(2) | p99, µs | CPU ms \
              per second waited | turns per second | never had it |\n|---|---|---|---|---|---|---|\n"
         );
         let base = rows[0].1[at].p50_us;
@@ -238,5 +260,6 @@ fn page(rows: &[(Way, Vec<Outcome>)]) -> String {
             );
         }
     }
-    text
+    text + "\n## How late a limit of 5 ms is noticed\n\nNever early: the bench would fail.\n\n"
+        + late
 }

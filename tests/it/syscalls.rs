@@ -4,6 +4,7 @@
 
 use std::collections::BTreeMap;
 use std::path::Path;
+use std::thread;
 
 use lock_tests::syscalls::{name, trace};
 
@@ -28,6 +29,40 @@ const CYCLES: &[(&str, &str)] = &[
     ),
 ];
 
+/// The calls of one wait that ends in vain, at its limit: the try, the wait itself, and the end.
+const WAITS: &[(&str, &str)] = &[
+    (
+        "wait-flock",
+        "1 clone, 1 close, 1 flock, 1 futex, 1 getpid, 1 kill, 1 open, 2 rt_sigprocmask, 1 \
+         wait4",
+    ),
+    (
+        "wait-ofd",
+        "1 clone, 1 close, 1 fcntl, 1 futex, 1 getpid, 1 kill, 1 open, 2 rt_sigprocmask, 1 \
+         wait4",
+    ),
+    (
+        "wait-nfs",
+        "1 clone, 5 close, 4 flock, 4 fstat, 1 futex, 1 getpid, 2 getrandom, 1 kill, 2 link, 5 \
+         open, 1 pread, 2 pwrite, 2 rt_sigprocmask, 2 stat, 2 unlink, 1 wait4",
+    ),
+    (
+        "wait-pidfile",
+        "1 clone, 5 close, 4 flock, 4 fstat, 1 futex, 1 getpid, 2 getrandom, 1 kill, 2 link, 5 \
+         open, 1 pread, 2 pwrite, 2 rt_sigprocmask, 2 stat, 1 wait4",
+    ),
+    (
+        "wait-mkdir",
+        "1 clone, 5 close, 4 flock, 5 fstat, 1 futex, 1 getpid, 2 getrandom, 1 kill, 2 mkdir, 5 \
+         open, 1 readlink, 2 renameat2, 2 rt_sigprocmask, 2 symlink, 4 unlink, 1 wait4",
+    ),
+    (
+        "wait-symlink",
+        "6 close, 2 getpid, 3 getrandom, 1 inotify_add_watch, 1 inotify_rm_watch, 5 kill, 5 \
+         open, 1 pidfd_open, 1 poll, 8 read, 4 readlink, 3 symlink",
+    ),
+];
+
 /// The calls of one cycle: the difference between 10 and 20 of them.
 fn per_cycle(what: &str) -> String {
     let dir = Path::new("/dev/shm").join(format!("lock-syscalls-{what}-{}", std::process::id()));
@@ -37,7 +72,10 @@ fn per_cycle(what: &str) -> String {
         let program = Path::new(env!("CARGO_BIN_EXE_cycle"));
         let mut counts = BTreeMap::<String, i64>::new();
         for call in trace(program, &[what, lock.to_str().unwrap(), times]) {
-            *counts.entry(name(call)).or_default() += 1;
+            // Asking for the time waits for nothing and changes nothing.
+            if name(call) != "clock_gettime" {
+                *counts.entry(name(call)).or_default() += 1;
+            }
         }
         counts
     };
@@ -64,4 +102,13 @@ fn every_cycle_makes_just_these_calls() {
     for &(what, calls) in CYCLES {
         assert_eq!(per_cycle(what), calls, "{what}");
     }
+}
+
+#[test]
+fn a_wait_in_vain_makes_just_these_calls() {
+    thread::scope(|scope| {
+        for &(what, calls) in WAITS {
+            scope.spawn(move || assert_eq!(per_cycle(what), calls, "{what}"));
+        }
+    });
 }

@@ -57,6 +57,7 @@ pub fn name(call: u64) -> String {
         0 => "read",
         1 => "write",
         3 => "close",
+        7 | 271 => "poll",
         13 => "rt_sigaction",
         14 => "rt_sigprocmask",
         16 => "ioctl",
@@ -67,6 +68,7 @@ pub fn name(call: u64) -> String {
         63 => "uname",
         110 => "getppid",
         128 => "rt_sigtimedwait",
+        202 => "futex",
         217 => "getdents",
         228 => "clock_gettime",
         231 => "exit_group",
@@ -80,6 +82,8 @@ pub fn name(call: u64) -> String {
         73 => "flock",
         77 => "ftruncate",
         83 | 258 => "mkdir",
+        254 => "inotify_add_watch",
+        255 => "inotify_rm_watch",
         257 => "open",
         263 => "unlink",
         264 => "rename",
@@ -89,6 +93,7 @@ pub fn name(call: u64) -> String {
         316 => "renameat2",
         318 => "getrandom",
         138 => "fstatfs",
+        434 => "pidfd_open",
         _ => return call.to_string(),
     };
     name.to_string()

@@ -10,6 +10,7 @@ use lock_core::staleness::{Policy, Stale};
 use rustix::fd::{AsFd, OwnedFd};
 use rustix::fs::RawMode;
 
+use super::look::look_again;
 use super::{Spot, Taken, look, release_for, remove, remove_by_force, sweep, touch_for, try_lock};
 use crate::clock::wall_us;
 use crate::identity::{Identity, is_local, myself, nonce, nonce_of_this_moment};
@@ -97,6 +98,11 @@ impl Contender {
     /// [`look`] without taking the lock.
     pub fn look(&self) -> Result<Option<Found>, Fault> {
         look(&self.spot, &self.terms(&[]))
+    }
+
+    /// [`look`](Contender::look) after a try that found the lock flocked, or did not.
+    pub(super) fn look_again(&self, flocked: bool) -> Result<Option<Found>, Fault> {
+        look_again(&self.spot, &self.terms(&[]), flocked)
     }
 
     /// [`release_for`] a holder, who may have ended.

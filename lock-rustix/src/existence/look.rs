@@ -16,7 +16,17 @@ use crate::sys::Sys;
 /// payload is not used. An age is counted by this machine's clock, which on a network file system
 /// need not be the server's.
 pub fn look(spot: &Spot, terms: &Terms<'_>) -> Result<Option<Found>, Fault> {
+    look_again(spot, terms, false)
+}
+
+/// [`look`]; of the lock that stood there it is known whether it was `flocked`.
+pub(super) fn look_again(
+    spot: &Spot,
+    terms: &Terms<'_>,
+    flocked: bool,
+) -> Result<Option<Found>, Fault> {
     let sys = Sys::new(Place::in_directory(spot.dir.as_fd(), spot.lock.as_c_str()));
+    let sys = sys.known_to_be_flocked(flocked);
     let now_ms = clock::wall_us() / 1000;
     match spot.kind {
         Kind::Nfs | Kind::Pidfile if FILES => look::file(&sys, terms, now_ms),

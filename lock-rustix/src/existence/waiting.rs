@@ -155,7 +155,7 @@ impl Contender {
                 armed = false;
                 continue;
             }
-            let found = match self.look() {
+            let found = match self.look_again(queue.is_some()) {
                 Ok(Some(found)) => found,
                 // Gone since.
                 Ok(None) => continue,
@@ -201,7 +201,7 @@ impl Contender {
             });
         }
         let mut tell = || {
-            if let Ok(Some(found)) = self.look() {
+            if let Ok(Some(found)) = self.look_again(true) {
                 let left_ns = request.deadline_ns.saturating_sub(monotonic_ns());
                 observe(Event::Waiting { found: &found, left_ns });
             }

@@ -44,6 +44,7 @@ pub(super) unsafe fn clone_into(
     flags: usize,
     top: usize,
     ended: *mut i32,
+    alive: *mut u32,
     entry: usize,
     errand: usize,
 ) -> isize {
@@ -60,7 +61,7 @@ pub(super) unsafe fn clone_into(
             "ud2",
             "2:",
             inlateout("rax") number::CLONE as isize => result,
-            in("rdi") flags, in("rsi") top, in("rdx") ended, in("r10") 0, in("r8") 0,
+            in("rdi") flags, in("rsi") top, in("rdx") ended, in("r10") alive, in("r8") 0,
             in("r12") entry, in("r13") errand,
             lateout("rcx") _, lateout("r11") _,
         );
@@ -78,6 +79,7 @@ pub(super) unsafe fn clone_into(
     flags: usize,
     top: usize,
     ended: *mut i32,
+    alive: *mut u32,
     entry: usize,
     errand: usize,
 ) -> isize {
@@ -95,7 +97,7 @@ pub(super) unsafe fn clone_into(
             "2:",
             in("x8") number::CLONE,
             inlateout("x0") flags as isize => result,
-            in("x1") top, in("x2") ended, in("x3") 0, in("x4") 0,
+            in("x1") top, in("x2") ended, in("x3") 0, in("x4") alive,
             in("x20") entry, in("x21") errand,
         );
     }
@@ -112,6 +114,7 @@ pub(super) unsafe fn clone_into(
     flags: usize,
     top: usize,
     ended: *mut i32,
+    alive: *mut u32,
     entry: usize,
     errand: usize,
 ) -> isize {
@@ -127,7 +130,7 @@ pub(super) unsafe fn clone_into(
             "2:",
             in("a7") number::CLONE,
             inlateout("a0") flags as isize => result,
-            in("a1") top, in("a2") ended, in("a3") 0, in("a4") 0,
+            in("a1") top, in("a2") ended, in("a3") 0, in("a4") alive,
             in("s2") entry, in("s3") errand,
         );
     }
@@ -144,6 +147,7 @@ pub(super) unsafe fn clone_into(
     flags: usize,
     top: usize,
     ended: *mut i32,
+    alive: *mut u32,
     entry: usize,
     errand: usize,
 ) -> isize {
@@ -164,7 +168,7 @@ pub(super) unsafe fn clone_into(
             "2:",
             number = in(reg) number::CLONE,
             inlateout("r0") flags as isize => result,
-            in("r1") top, in("r2") ended, in("r3") 0, in("r4") 0,
+            in("r1") top, in("r2") ended, in("r3") 0, in("r4") alive,
             in("r5") entry, in("r8") errand,
             out("r9") _,
         );
@@ -182,6 +186,7 @@ pub(super) unsafe fn clone_into(
     flags: usize,
     top: usize,
     ended: *mut i32,
+    alive: *mut u32,
     entry: usize,
     errand: usize,
 ) -> isize {
@@ -204,7 +209,7 @@ pub(super) unsafe fn clone_into(
             "ud2",
             "2:",
             inlateout("eax") number::CLONE as isize => result,
-            in("ebx") flags, in("ecx") top, in("edx") ended, in("edi") 0,
+            in("ebx") flags, in("ecx") top, in("edx") ended, in("edi") alive,
         );
     }
     result

@@ -34,18 +34,26 @@ pub const LOCK_FILE_MODE: RawMode = 0o664;
 pub struct Sys<'a> {
     place: Place<'a>,
     mode: RawMode,
+    flocked: bool,
 }
 
 impl<'a> Sys<'a> {
     /// The system around `place`; new files get [`LOCK_FILE_MODE`].
     pub fn new(place: Place<'a>) -> Sys<'a> {
-        Sys { place, mode: LOCK_FILE_MODE }
+        Sys { place, mode: LOCK_FILE_MODE, flocked: false }
     }
 
     /// Makes new files with these permissions, less the umask.
     #[must_use]
     pub fn with_mode(self, mode: RawMode) -> Sys<'a> {
         Sys { mode, ..self }
+    }
+
+    /// Says that the lock was just found flocked: the kernel's list need not be asked. To open that
+    /// list can take 10 ms, because all processors are made to agree on it.
+    #[must_use]
+    pub(crate) fn known_to_be_flocked(self, flocked: bool) -> Sys<'a> {
+        Sys { flocked, ..self }
     }
 
     /// Where the lock is.
@@ -186,6 +194,9 @@ fn fcntl_fault(errno: Errno) -> Fault {
 
 impl LockTable for Sys<'_> {
     fn flock_listed(&self, file: &OwnedFd, inode: Inode) -> Result<Option<Blocker>, Fault> {
+        if self.flocked {
+            return Ok(Some(Blocker { mode: Mode::Exclusive, pid: None }));
+        }
         crate::lock_table::find_flock(file, inode)
     }
 }

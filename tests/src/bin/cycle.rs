@@ -1,7 +1,7 @@
-//! Uncontended cycles, for counting their system calls: `cycle WHAT PATH TIMES`.
+//! Cycles, for counting their system calls: `cycle WHAT PATH TIMES`.
 //!
 //! WHAT is a kernel kind (by path), `message` (kind file with a message of its own), `open-KIND`
-//! (lock and unlock on one open file), or an existence kind.
+//! (lock and unlock on one open file), an existence kind, or `wait-KIND`: in vain, with a limit.
 
 use std::ffi::CString;
 use std::os::unix::ffi::OsStringExt;
@@ -11,9 +11,11 @@ use lock_core::os::{Access, Files, Flock, Mode, Node, OfdLocks, PosixLocks};
 use lock_core::payload::message::Message;
 use lock_core::scheme::breaking::{Rule, Terms};
 use lock_core::staleness::Policy;
-use lock_rustix::existence::{self, Spot};
+use lock_rustix::clock::monotonic_ns;
+use lock_rustix::existence::{self, Contender, Refused, Spot};
 use lock_rustix::identity::{is_local, myself};
-use lock_rustix::local::{Request, try_lock};
+use lock_rustix::limit::{Limit, Tick};
+use lock_rustix::local::{Request, lock_within, try_lock};
 use lock_rustix::place::Place;
 use lock_rustix::signature::{Signer, decode};
 use lock_rustix::sys::Sys;
@@ -28,6 +30,9 @@ fn main() {
     if let Some(kind) = what.strip_prefix("open-") {
         return on_open_file(&sys, kind, times);
     }
+    if let Some(kind) = what.strip_prefix("wait-") {
+        return wait_in_vain(Kind::from_name(kind.as_bytes()).expect("a kind"), &path, times);
+    }
     let existing = [Kind::Nfs, Kind::Pidfile, Kind::Symlink, Kind::Mkdir];
     if let Some(kind) = existing.into_iter().find(|kind| kind.name() == what) {
         return existence_lock(kind, &path, times);
@@ -38,6 +43,31 @@ fn main() {
     for _ in 0..times {
         drop(try_lock(&sys, &request).expect("nobody else holds it"));
     }
+}
+
+fn wait_in_vain(kind: Kind, path: &CString, times: u32) {
+    let soon = || monotonic_ns() + 100_000_000;
+    if kind.is_existence() {
+        let contender = Contender::new(kind, path).expect("the directory");
+        let mut request = existence::Request::once(&contender.me);
+        let taken = contender.lock(&request, &mut |_| {}).expect("nobody else holds it");
+        for _ in 0..times {
+            request.deadline_ns = soon();
+            let refused = contender.lock(&request, &mut |_| {});
+            assert!(matches!(refused, Err(Refused::Held(_))));
+        }
+        taken.unlock(&contender.spot).expect("it is ours");
+        return;
+    }
+    let sys = Sys::new(Place::path(path));
+    let request = Request { kind, mode: Mode::Exclusive, message: None };
+    let guard = try_lock(&sys, &request).expect("nobody else holds it");
+    for _ in 0..times {
+        let limit = Limit::until(soon());
+        let refused = lock_within(&sys, &request, &limit, &mut Tick::never(&mut || {}));
+        assert!(refused.is_err());
+    }
+    drop(guard);
 }
 
 fn on_open_file(sys: &Sys<'_>, kind: &str, times: u32) {

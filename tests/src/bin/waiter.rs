@@ -3,7 +3,9 @@
 //! Says `ready`, waits for a line, then takes the lock, holds it and gives it back, again and again
 //! for MS milliseconds. At last it prints, a line each, when it asked for the lock, had it and gave
 //! it back, by the monotonic clock in nanoseconds; and how much processor time all that took.
-//! `waiter stamp HOLD_US` is what runs under a locking command.
+//! `waiter stamp HOLD_US` is what runs under a locking command. `waiter late WAY PATH US TIMES`
+//! waits so long in vain, so many times, and prints how late each wait ended, in nanoseconds;
+//! `waiter have WAY PATH` is why.
 
 use core::time::Duration;
 use std::ffi::OsString;
@@ -11,10 +13,12 @@ use std::fs::File;
 use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::process::Command;
+use std::sync::OnceLock;
 use std::thread;
 
 use lock_rustix::clock::monotonic_ns;
 use lock_std::{ExistenceLock, Kind, Lock, WakeSignal};
+use lock_tests::bench::futex::Word;
 use nix::sys::resource::{UsageWho, getrusage};
 use nix::sys::time::TimeValLike;
 use rustix::fs::{FlockOperation, flock};
@@ -30,6 +34,14 @@ fn main() {
         let (acquired, released) = hold(number(next()));
         println!("{acquired} {released}");
         return;
+    }
+    if way == "late" {
+        let (way, path) = (next().into_string().expect("a name"), PathBuf::from(next()));
+        return late(&way, &path, number(next()), number(next()));
+    }
+    if way == "have" {
+        let way = next().into_string().expect("a name");
+        return have(&way, Path::new(&next()));
     }
     let (path, hold_us, ms) = (PathBuf::from(next()), number(next()), number(next()));
     println!("ready");
@@ -80,6 +92,22 @@ fn take(way: &str, path: &Path, hold_us: u64) -> (u64, u64) {
             let file = File::create(path).expect("it opens");
             flock(&file, FlockOperation::LockExclusive).expect("a lock");
             hold(hold_us)
+        }
+        "futex(2)" => {
+            static WORD: OnceLock<Word> = OnceLock::new();
+            let open = || {
+                let mut options = File::options();
+                Word::map(
+                    &options.read(true).write(true).create(true).open(path).expect("it opens"),
+                )
+            };
+            let word = WORD.get_or_init(open);
+            word.lock();
+            let acquired = monotonic_ns();
+            thread::sleep(Duration::from_micros(hold_us));
+            let released = monotonic_ns();
+            word.unlock();
+            (acquired, released)
         }
         "Lock_file_blocking's rule" => loop {
             match Lock::at(path).try_lock() {
@@ -134,28 +162,81 @@ fn under(tool: &str, first: &[&str], path: &Path, hold_us: u64) -> (u64, u64) {
     (numbers.next().expect("acquired"), numbers.next().expect("released"))
 }
 
-/// `KIND`, `KIND, timed`, or `KIND, timed by a signal`.
+/// A way of ours: `KIND`, `KIND, timed`, or `KIND, timed by a signal`.
+struct Ours {
+    kind: Kind,
+    timed: bool,
+    signal: Option<WakeSignal>,
+}
+
+impl Ours {
+    fn parse(way: &str) -> Ours {
+        let (name, how) = way.split_once(", ").unwrap_or((way, ""));
+        let signal = || WakeSignal::install(40).expect("nobody else uses it");
+        Ours {
+            kind: Kind::from_name(name.as_bytes()).expect("a kind"),
+            timed: !how.is_empty(),
+            signal: (how == "timed by a signal").then(signal),
+        }
+    }
+
+    fn lock(&self, path: &Path) -> Lock {
+        let lock = Lock::at(path).kind(self.kind);
+        match self.signal {
+            Some(signal) => lock.timed_by(signal),
+            None => lock,
+        }
+    }
+}
+
 fn by_name(way: &str, path: &Path, hold_us: u64) -> (u64, u64) {
-    let signalled = way.strip_suffix(", timed by a signal");
-    let way = signalled.unwrap_or(way);
-    let (name, timed) =
-        way.strip_suffix(", timed").map_or((way, signalled.is_some()), |name| (name, true));
-    let kind = Kind::from_name(name.as_bytes()).expect("a kind");
-    if kind.is_existence() {
-        let lock = ExistenceLock::at(path, kind);
-        let guard = if timed { lock.lock_timeout(LIMIT) } else { lock.lock() }.expect("a lock");
+    let ours = Ours::parse(way);
+    if ours.kind.is_existence() {
+        let lock = ExistenceLock::at(path, ours.kind);
+        let guard =
+            if ours.timed { lock.lock_timeout(LIMIT) } else { lock.lock() }.expect("a lock");
         let held = hold(hold_us);
         guard.unlock().expect("it was ours");
         held
     } else {
-        let lock = Lock::at(path).kind(kind);
-        let lock = match signalled {
-            Some(_) => lock.timed_by(WakeSignal::install(40).expect("nobody else uses it")),
-            None => lock,
-        };
-        let guard = if timed { lock.lock_timeout(LIMIT) } else { lock.lock() }.expect("a lock");
+        let lock = ours.lock(path);
+        let guard =
+            if ours.timed { lock.lock_timeout(LIMIT) } else { lock.lock() }.expect("a lock");
         let held = hold(hold_us);
         drop(guard);
         held
+    }
+}
+
+/// Waits in vain; another process has the lock.
+fn late(way: &str, path: &Path, limit_us: u64, times: u64) {
+    let (ours, limit) = (Ours::parse(way), Duration::from_micros(limit_us));
+    for _ in 0..times {
+        let start_ns = monotonic_ns();
+        let refused = if ours.kind.is_existence() {
+            ExistenceLock::at(path, ours.kind).lock_timeout(limit).is_err()
+        } else {
+            ours.lock(path).lock_timeout(limit).is_err()
+        };
+        assert!(refused, "nobody held it");
+        let spent_ns = i128::from(monotonic_ns() - start_ns);
+        println!("{}", spent_ns - i128::from(limit_us) * 1000);
+    }
+}
+
+/// Has the lock until there is nothing more to read.
+fn have(way: &str, path: &Path) {
+    let kind = Ours::parse(way).kind;
+    let until_told = || {
+        println!("ready");
+        let _ = std::io::stdin().read_line(&mut String::new());
+    };
+    if kind.is_existence() {
+        let guard = ExistenceLock::at(path, kind).lock().expect("a lock");
+        until_told();
+        guard.unlock().expect("it was ours");
+    } else {
+        let _guard = Lock::at(path).kind(kind).lock().expect("a lock");
+        until_told();
     }
 }
