@@ -23,6 +23,7 @@
 //! | port a program from Jane Street's `Lock_file_blocking` | [`lock_file_blocking`] |
 //! | port one from Julia's `Pidfile` | [`pidfile`] |
 //! | lock an open file of your own, as OCaml's `flock` does | [`flock`] |
+//! | lock what all nodes of a cluster share | [`dlm`] |
 //!
 //! **What is promised.** A [`Guard`] exists only while its lock is held on the file that the path
 //! means. Nothing is left behind by a try that failed or timed out: no lock, no thread, no
@@ -42,6 +43,7 @@
 #![deny(unsafe_code)]
 
 mod attempt;
+pub mod dlm;
 mod error;
 mod existence;
 mod exit;

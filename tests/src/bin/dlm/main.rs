@@ -4,13 +4,16 @@
 
 mod common;
 mod device;
+mod face;
 
-use std::env;
 use std::process::ExitCode;
+use std::time::{Duration, Instant};
+use std::{env, io};
 
 use lock_core::dlm::flags::{LockspaceFlags, ReleaseFlags};
 use lock_rustix::dlm::control::Control;
 use lock_rustix::dlm::lockspace;
+use lock_std::dlm::{Lockspace, Mode};
 
 use common::lockspace_name;
 
@@ -26,6 +29,17 @@ fn main() -> ExitCode {
             device::all(name);
             Ok(())
         }
+        ["face", name] => {
+            face::all(name);
+            Ok(())
+        }
+        ["join", name] => lock_std::dlm::join(name, 0o600).map_err(|error| error.to_string()),
+        ["leave", name] => lock_std::dlm::leave(name, false).map_err(|error| error.to_string()),
+        ["leave-force", name] => {
+            lock_std::dlm::leave(name, true).map_err(|error| error.to_string())
+        }
+        ["hold", name, resource, mode, how] => hold(name, resource, mode, how),
+        ["take", name, resource, mode, limit_ms] => take(name, resource, mode, limit_ms),
         _ => Err(format!("no such command: {arguments:?}")),
     };
     match outcome {
@@ -35,6 +49,30 @@ fn main() -> ExitCode {
             ExitCode::FAILURE
         }
     }
+}
+
+/// Takes a lock, says so, and holds it until it is killed or a line comes.
+fn hold(name: &str, resource: &str, mode: &str, how: &str) -> Result<(), String> {
+    let lockspace = Lockspace::open(name).map_err(|error| error.to_string())?;
+    let mode = Mode::from_name(mode.as_bytes()).ok_or("no such mode")?;
+    let resource = lockspace.resource(resource).mode(mode);
+    let resource = if how == "persistent" { resource.persistent() } else { resource };
+    let guard = resource.lock().map_err(|error| error.to_string())?;
+    println!("HELD");
+    io::stdin().read_line(&mut String::new()).map_err(|error| error.to_string())?;
+    guard.unlock().map_err(|error| error.to_string())
+}
+
+/// Waits for a lock for so long, says how long it took, and gives it back.
+fn take(name: &str, resource: &str, mode: &str, limit_ms: &str) -> Result<(), String> {
+    let lockspace = Lockspace::open(name).map_err(|error| error.to_string())?;
+    let mode = Mode::from_name(mode.as_bytes()).ok_or("no such mode")?;
+    let limit = limit_ms.parse().map(Duration::from_millis).map_err(|error| format!("{error}"))?;
+    let begin = Instant::now();
+    let resource = lockspace.resource(resource).mode(mode);
+    let outcome = if limit.is_zero() { resource.try_lock() } else { resource.lock_timeout(limit) };
+    println!("AFTER {} ms", begin.elapsed().as_millis());
+    outcome.map_err(|error| error.to_string())?.unlock().map_err(|error| error.to_string())
 }
 
 fn create(name: &str, flags: LockspaceFlags) -> Result<(), String> {
