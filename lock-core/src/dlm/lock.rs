@@ -29,6 +29,9 @@ use super::status::Status;
 mod state;
 mod transmit;
 
+/// What the kernel answers about a lock that it does not know.
+const ENOENT: u16 = 2;
+
 pub use state::{Change, End, LastValue, Refusal, State};
 pub use transmit::Transmit;
 
@@ -216,6 +219,10 @@ impl Lock {
         };
         match (writing, self.state) {
             (Writing::Request, State::Requested { .. }) => Some(self.end(End::Failed(errno))),
+            // There is no such lock any more; the answer that says so may be on its way.
+            (Writing::Convert, State::Converting { .. }) if errno == ENOENT => {
+                Some(self.end(End::Lost))
+            }
             (Writing::Convert, State::Converting { from, .. }) => {
                 self.settle(from);
                 Some(Change::Kept { mode: from, why: Refusal::Errno(errno) })
@@ -304,7 +311,6 @@ impl Lock {
     /// The unlock was refused: back to where it was asked for, if the kernel still knows the lock.
     /// What it may still answer about one that it does not know changes nothing.
     fn not_unlocked(&mut self, held: Option<Mode>, pending: Option<Mode>, errno: u16) -> Change {
-        const ENOENT: u16 = 2;
         if errno == ENOENT {
             return self.end(if held.is_some() { End::Lost } else { End::Unlocked });
         }

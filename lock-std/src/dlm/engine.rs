@@ -193,12 +193,23 @@ impl Engine {
                 let fault = |errno| DlmErrorKind::Fault(DlmFault::from_number(step, errno));
                 return result.map_err(fault);
             }
-            if until.is_some_and(|until| until <= Instant::now()) {
+            let over = until.is_some_and(|until| until <= Instant::now());
+            let failed = table.failed.map(DlmErrorKind::Fault);
+            if let Some(kind) = failed.or(over.then_some(DlmErrorKind::TimedOut)) {
                 table.replies.remove(&number);
-                return Err(DlmErrorKind::TimedOut);
+                return Err(kind);
             }
             table = wait_on(&self.shared.replies, table, until);
         }
+    }
+
+    /// The number of the thread that writes.
+    pub(super) fn owner(&self) -> u32 {
+        let mut table = self.shared.lock();
+        while table.writer == 0 {
+            table = wait_on(&self.shared.replies, table, None);
+        }
+        table.writer
     }
 
     /// A lock that the kernel has already.

@@ -97,9 +97,9 @@ impl Guard {
         self.last = LastValue::Write(bytes);
     }
 
-    /// Has the resource's value made invalid when the lock is converted down or given back: for a writer who leaves
-    /// things half done. The kernel does so too for a [`PW`](Mode::PW) or [`EX`](Mode::EX) lock
-    /// whose program dies.
+    /// Has the resource's value made invalid when the lock is converted down or given back: for a
+    /// writer who leaves things half done. The kernel does so too for a [`PW`](Mode::PW) or
+    /// [`EX`](Mode::EX) lock whose program dies.
     pub fn invalidate_value(&mut self) {
         self.last = LastValue::Invalidate;
     }

@@ -90,15 +90,23 @@ impl Lockspace {
         }
     }
 
-    /// Ends orphans that process `pid` (0: any) left on node `node` (0: this one).
-    pub fn purge(&self, node: u32, pid: u32) -> Result<(), DlmError> {
-        // The caller's own number would end the locks of this lockspace instead.
-        let own = pid != 0 && pid == std::process::id();
-        let outcome = if own {
+    /// Who asks for the locks of this open lockspace, as far as the kernel knows: the number of one
+    /// of its threads, which is what [`purge`](Lockspace::purge) and the kernel's lists name.
+    pub fn owner(&self) -> u32 {
+        self.context.engine.owner()
+    }
+
+    /// Ends orphans that `owner` (0: anybody) left on node `node` (0: this one): what
+    /// [`owner`](Lockspace::owner) was for him, or the number of the thread that asked by libdlm.
+    ///
+    /// Fails with [`Invalid`](Reason::Invalid) for the owner of this lockspace, for whom the kernel
+    /// would end all that is held in it.
+    pub fn purge(&self, node: u32, owner: u32) -> Result<(), DlmError> {
+        let outcome = if owner == self.owner() {
             let (step, reason) = (Step::Purge, Reason::Invalid);
             Err(DlmErrorKind::Fault(DlmFault { step, reason, errno: 0 }))
         } else {
-            self.context.engine.write(Step::Purge, Request::Purge { node, pid }, None)
+            self.context.engine.write(Step::Purge, Request::Purge { node, pid: owner }, None)
         };
         outcome.map(drop).map_err(|kind| self.context.error(None, kind))
     }

@@ -47,6 +47,8 @@ pub(super) struct Table {
     /// What requests without a lock returned; `None` while they are under way.
     pub(super) replies: HashMap<u64, Option<Result<Option<LockId>, u16>>>,
     pub(super) last_reply: u64,
+    /// The thread that writes, once it runs; 0 before.
+    pub(super) writer: u32,
     /// No user is left.
     pub(super) closing: bool,
     /// No answer will come any more.
@@ -118,18 +120,29 @@ impl Table {
 
     /// Hands an answer to the lock that it is about.
     pub(super) fn dispatch(&mut self, answer: Answer) {
-        // The id is what counts; it is unknown only until the write returned.
-        let known = self.by_id.get(&answer.id).copied();
-        let Some(token) = known.or(answer.token) else { return };
+        let Some(token) = self.addressee(answer) else { return };
         let Some(entry) = self.entries.get_mut(&token) else { return };
-        if known.is_none() && entry.lock.id().is_some() {
-            return;
-        }
         let change = match answer.event {
             Event::Completion(completion) => entry.lock.handle_completion(answer.id, completion),
             Event::Blocking(mode) => entry.lock.handle_blocking(mode),
         };
         self.note(token, change);
+    }
+
+    /// Neither number suffices. The kernel gives a lock's id to the next lock as soon as its last
+    /// answer was read, so the write for that one can return before we come to the answer; then
+    /// the token tells which is meant. Who unlocks our lock by its id puts a token of his own in
+    /// the answer; then the id does. And the id is not known before the write has returned.
+    fn addressee(&self, answer: Answer) -> Option<Token> {
+        let named = answer.token.and_then(|token| {
+            let id = self.entries.get(&token)?.lock.id();
+            Some((token, id))
+        });
+        match named {
+            Some((token, Some(id))) if id == answer.id => Some(token),
+            Some((token, None)) => Some(self.by_id.get(&answer.id).copied().unwrap_or(token)),
+            _ => self.by_id.get(&answer.id).copied(),
+        }
     }
 
     /// Keeps what a request without a lock returned, if anybody still waits for it.

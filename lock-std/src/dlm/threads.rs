@@ -23,7 +23,7 @@ pub(super) struct Shared {
     pub(super) jobs: Condvar,
     /// Whoever calls back waits here.
     pub(super) calls: Condvar,
-    /// Whoever wrote about no lock waits here.
+    /// Whoever wrote about no lock, or must know who writes, waits here.
     pub(super) replies: Condvar,
 }
 
@@ -44,6 +44,8 @@ impl Shared {
     /// The writing thread: the only one that ever blocks in the kernel.
     pub(super) fn write(&self) {
         let mut table = self.lock();
+        table.writer = rustix::thread::gettid().as_raw_nonzero().get().unsigned_abs();
+        self.replies.notify_all();
         loop {
             let Some(job) = table.jobs.pop_front() else {
                 if table.is_done() {
@@ -99,6 +101,7 @@ impl Shared {
                 Err(fault) => {
                     self.lock().fail(fault);
                     self.jobs.notify_all();
+                    self.replies.notify_all();
                     return;
                 }
             }

@@ -195,7 +195,7 @@ mod tests {
     use super::*;
     use crate::dlm::answer::Completion;
     use crate::dlm::flags::AnswerFlags;
-    use crate::dlm::lock::{Change, Refusal};
+    use crate::dlm::lock::{Change, End, Refusal};
     use crate::dlm::status::Status;
 
     fn id() -> LockId {
@@ -322,5 +322,8 @@ mod tests {
         lock.poll_transmit().unwrap();
         assert_eq!(lock.handle_written(Err(12)), Some(Change::NotUnlocked(12)));
         assert_eq!(lock.mode(), Some(Mode::PR));
+        lock.convert(Mode::EX, LockFlags::empty(), None).unwrap();
+        lock.poll_transmit().unwrap();
+        assert_eq!(lock.handle_written(Err(2)), Some(Change::Ended(End::Lost)));
     }
 }

@@ -1,7 +1,7 @@
 //! Checks of `lock_std::dlm` on one node.
 
 use std::fs;
-use std::process::{Command, Stdio};
+use std::process::{Child, Command, Stdio};
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Arc, Mutex, mpsc};
 use std::thread;
@@ -118,16 +118,15 @@ fn conversions(name: &str) {
     assert_eq!(guard.try_convert(Mode::EX).unwrap_err().kind, DlmErrorKind::Held);
     assert_eq!(guard.mode(), Some(Mode::PR));
     assert_eq!(guard.convert_timeout(Mode::EX, SHORT).unwrap_err().kind, DlmErrorKind::TimedOut);
+    // The next operation waits until the last is taken back; or the other's would be refused.
+    guard.convert(Mode::PR).unwrap();
     assert_eq!(other.convert_timeout(Mode::EX, SHORT).unwrap_err().kind, DlmErrorKind::TimedOut);
-    let waiting = thread::spawn(move || {
-        let outcome = guard.convert(Mode::EX).map_err(|error| error.kind);
-        (guard, outcome)
-    });
-    // Whichever of the two comes second is refused.
+    other.convert(Mode::PR).unwrap();
+    // Whichever of the two comes second is refused, and lets the other have it by giving up.
+    let waiting = thread::spawn(move || guard.convert(Mode::EX).map_err(|error| error.kind));
     let outcome = other.convert_timeout(Mode::EX, LONG).map_err(|error| error.kind);
     drop(other);
-    let (guard, other_outcome) = waiting.join().unwrap();
-    drop(guard);
+    let other_outcome = waiting.join().unwrap();
     let mut outcomes = [outcome.is_ok(), other_outcome.is_ok()];
     outcomes.sort_unstable();
     assert_eq!(outcomes, [false, true], "{outcome:?} {other_outcome:?}");
@@ -182,24 +181,26 @@ fn threads(name: &str) {
     report("8 threads, 4000 locks, half of them contended", begin);
 }
 
-/// This program again, as another process that holds a lock until it is killed.
-fn holder(name: &str, resource: &str, how: &str) -> std::process::Child {
+/// This program again, as another process that holds a lock until it is killed; and who it is to the
+/// kernel.
+fn holder(name: &str, resource: &str, how: &str) -> (Child, u32) {
     let mut child = Command::new(std::env::current_exe().unwrap())
         .args(["hold", name, resource, "EX", how])
+        .stdin(Stdio::piped())
         .stdout(Stdio::piped())
         .spawn()
         .unwrap();
     let mut line = String::new();
     let output = child.stdout.take().unwrap();
     std::io::BufRead::read_line(&mut std::io::BufReader::new(output), &mut line).unwrap();
-    assert_eq!(line, "HELD\n");
-    child
+    let owner = line.strip_prefix("HELD ").expect("it holds the lock").trim_end().parse().unwrap();
+    (child, owner)
 }
 
 fn orphans(name: &str) {
     let lockspace = open(name);
     let resource = lockspace.resource("face orphan");
-    let mut child = holder(name, "face orphan", "persistent");
+    let (mut child, _) = holder(name, "face orphan", "persistent");
     child.kill().unwrap();
     child.wait().unwrap();
     is(resource.try_lock(), DlmErrorKind::Held);
@@ -210,17 +211,16 @@ fn orphans(name: &str) {
     guard.convert(Mode::PR).unwrap();
     guard.unlock().unwrap();
     resource.try_lock().unwrap().unlock().unwrap();
-    let mut child = holder(name, "face orphan", "persistent");
-    let pid = child.id();
+    let (mut child, owner) = holder(name, "face orphan", "persistent");
     child.kill().unwrap();
     child.wait().unwrap();
-    lockspace.purge(0, pid).unwrap();
+    lockspace.purge(0, owner).unwrap();
     resource.try_lock().unwrap().unlock().unwrap();
 }
 
 fn killed_holder(name: &str) {
     let lockspace = open(name);
-    let mut child = holder(name, "killed", "plain");
+    let (mut child, _) = holder(name, "killed", "plain");
     is(lockspace.resource("killed").try_lock(), DlmErrorKind::Held);
     thread::scope(|scope| {
         let waiter = scope.spawn(|| {

@@ -58,7 +58,7 @@ fn hold(name: &str, resource: &str, mode: &str, how: &str) -> Result<(), String>
     let resource = lockspace.resource(resource).mode(mode);
     let resource = if how == "persistent" { resource.persistent() } else { resource };
     let guard = resource.lock().map_err(|error| error.to_string())?;
-    println!("HELD");
+    println!("HELD {}", lockspace.owner());
     io::stdin().read_line(&mut String::new()).map_err(|error| error.to_string())?;
     guard.unlock().map_err(|error| error.to_string())
 }
