@@ -5,9 +5,9 @@
 //! to somebody else. So each holder takes a number that is higher than every earlier one from the
 //! resource's value, and the store refuses whoever comes with a lower number than it has seen.
 
+use core::time::Duration;
 use std::fs;
 use std::process::ExitCode;
-use std::time::Duration;
 
 use lock_std::dlm::{DlmError, DlmErrorKind, Guard, Lockspace, Mode, join};
 

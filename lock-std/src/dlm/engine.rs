@@ -1,4 +1,5 @@
-//! What the users of an open lockspace ask of it: each operation of a lock, waited for with a limit.
+//! What the users of an open lockspace ask of it: each operation of a lock, waited for with a
+//! limit.
 
 use std::sync::{Arc, Condvar, Mutex};
 use std::thread::{self, JoinHandle};

@@ -1,9 +1,9 @@
 //! Locks that all nodes of a cluster share: the Linux distributed lock manager, without libdlm.
 //!
-//! A *lockspace* has a name that the nodes agree on; a node [`join`]s and [`leave`]s it, which needs
-//! privilege. Programs [open](Lockspace::open) it and lock *resources* in it, by name, in one of
-//! six [modes](Mode). Needs the kernel module `dlm`, and corosync with `dlm_controld`, or another
-//! who tells the kernel which nodes there are.
+//! A *lockspace* has a name that the nodes agree on; a node [`join`]s and [`leave`]s it, which
+//! needs privilege. Programs [open](Lockspace::open) it and lock *resources* in it, by name, in
+//! one of six [modes](Mode). Needs the kernel module `dlm`, and corosync with `dlm_controld`, or
+//! another who tells the kernel which nodes there are.
 //!
 //! ```no_run
 //! use lock_std::dlm::{Options, join, with_lockspace};

@@ -43,9 +43,12 @@ impl Lockspace {
     /// new requests: among programs that do so too, that is fair. The function does not run unless
     /// the lock is held. Nothing is held afterwards.
     ///
-    /// Fails with [`Held`](super::DlmErrorKind::Held) or [`TimedOut`](super::DlmErrorKind::TimedOut)
-    /// before the function runs, and with [`Lost`](super::DlmErrorKind::Lost) after it, if somebody
-    /// else ended the lock meanwhile.
+    /// The limit is for the taking. Giving back waits, without a limit, until the kernel has done
+    /// it.
+    ///
+    /// Fails with [`Held`](super::DlmErrorKind::Held) or
+    /// [`TimedOut`](super::DlmErrorKind::TimedOut) before the function runs, and with
+    /// [`Lost`](super::DlmErrorKind::Lost) after it, if somebody else ended the lock meanwhile.
     ///
     /// ```no_run
     /// use lock_std::dlm::{Lockspace, Options};

@@ -132,7 +132,9 @@ impl Transport for Device {
             Request::Purge { .. } => {
                 let orphans = state.locks.iter().filter(|(_, lock)| lock.owner.is_none());
                 let orphans: Vec<u32> = orphans.map(|(id, _)| *id).collect();
-                orphans.into_iter().for_each(|id| state.remove(id, None));
+                for id in orphans {
+                    state.remove(id, None);
+                }
                 Ok(None)
             }
             other => panic!("{other:?} is not for a lockspace"),
@@ -184,7 +186,7 @@ impl Drop for Device {
 impl State {
     fn request(&mut self, owner: usize, request: &LockRequest) -> LockId {
         // The lowest that is free, as the kernel does: an id comes back at once.
-        let id = (1..).find(|id| !self.locks.contains_key(id)).unwrap();
+        let id = (1..=u32::MAX).find(|id| !self.locks.contains_key(id)).unwrap();
         let held = Held {
             owner: Some(owner),
             token: request.token,

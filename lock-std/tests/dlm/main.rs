@@ -3,10 +3,11 @@
 
 mod fake;
 
-use std::sync::atomic::{AtomicU32, Ordering};
+use core::sync::atomic::{AtomicU32, Ordering};
+use core::time::Duration;
 use std::sync::{Arc, Mutex, mpsc};
 use std::thread;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use fake::Node;
 use lock_std::dlm::{
@@ -18,7 +19,7 @@ pub(crate) const LONG: Duration = Duration::from_secs(60);
 /// Short enough to wait for, where nothing comes.
 const SHORT: Duration = Duration::from_millis(20);
 
-fn kind<T: std::fmt::Debug>(outcome: Result<T, DlmError>) -> DlmErrorKind {
+fn kind<T: core::fmt::Debug>(outcome: Result<T, DlmError>) -> DlmErrorKind {
     outcome.unwrap_err().kind
 }
 
@@ -68,7 +69,7 @@ fn with_lock_holds_a_lock_for_the_time_of_a_function() {
     assert_eq!(inner.unwrap(), [DlmErrorKind::Held, DlmErrorKind::TimedOut]);
     node.until(|node| node.lock_count() == 0);
     assert_eq!(theirs.with_lock("r", &impatient, || 7).unwrap(), 7);
-    let unwound = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| {
+    let unwound = std::panic::catch_unwind(core::panic::AssertUnwindSafe(|| {
         mine.with_lock("r", &Options::default(), || panic!("in the function"))
     }));
     assert!(unwound.is_err());

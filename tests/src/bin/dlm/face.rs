@@ -1,11 +1,12 @@
 //! Checks of `lock_std::dlm` on one node.
 
+use core::sync::atomic::{AtomicU32, Ordering};
+use core::time::Duration;
 use std::fs;
 use std::process::{Child, Command, Stdio};
-use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Arc, Mutex, mpsc};
 use std::thread;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use lock_std::dlm::{DlmError, DlmErrorKind, Guard, Lockspace, Mode, Options, Reason};
 
@@ -181,8 +182,8 @@ fn threads(name: &str) {
     report("8 threads, 4000 locks, half of them contended", begin);
 }
 
-/// This program again, as another process that holds a lock until it is killed; and who it is to the
-/// kernel.
+/// This program again, as another process that holds a lock until it is killed; and who it is to
+/// the kernel.
 fn holder(name: &str, resource: &str, how: &str) -> (Child, u32) {
     let mut child = Command::new(std::env::current_exe().unwrap())
         .args(["hold", name, resource, "EX", how])

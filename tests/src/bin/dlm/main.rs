@@ -6,8 +6,9 @@ mod common;
 mod device;
 mod face;
 
+use core::time::Duration;
 use std::process::ExitCode;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 use std::{env, io};
 
 use lock_core::dlm::flags::{LockspaceFlags, ReleaseFlags};
