@@ -54,6 +54,26 @@ fn built(metadata: &Value) -> Vec<&Value> {
     built
 }
 
+/// What is built for those who use the packages or the tool: everything but the tests, and what
+/// only tests depend on.
+fn shipped(metadata: &Value) -> Vec<&Value> {
+    let (packages, nodes) = (by_id(&metadata["packages"]), by_id(&metadata["resolve"]["nodes"]));
+    let members = list(&metadata["workspace_members"]).iter().map(text);
+    let mut todo: Vec<&str> = members.filter(|id| packages[id]["name"] != "lock-tests").collect();
+    let mut seen = BTreeSet::new();
+    while let Some(id) = todo.pop() {
+        if seen.insert(id) {
+            let dependencies = list(&nodes[id]["deps"]).iter();
+            let shipped = dependencies.filter(|dependency| {
+                list(&dependency["dep_kinds"]).iter().any(|kind| kind["kind"] != "dev")
+            });
+            todo.extend(shipped.map(|dependency| text(&dependency["pkg"])));
+        }
+    }
+    assert!(seen.len() > 8, "the tree is not all there: {seen:?}");
+    seen.into_iter().map(|id| packages[id]).collect()
+}
+
 /// Fails with one complaint a line, if there are any.
 fn check(rule: &str, complaints: impl IntoIterator<Item = String>) {
     let complaints: Vec<String> = complaints.into_iter().collect();
@@ -119,38 +139,55 @@ fn licence_expressions_are_read_as_they_are_meant() {
     }
 }
 
+/// The licences of a list in deny.toml: `allow`, or `exceptions` for what only tests use.
+fn licences(list: &str) -> BTreeSet<String> {
+    let deny = fs::read_to_string(root().join("deny.toml")).unwrap();
+    let line = deny.lines().find(|line| line.starts_with(&format!("{list} = "))).unwrap();
+    let names = line.rsplit("allow = ").next().unwrap_or_default();
+    let names = names.split(']').next().unwrap_or_default();
+    let names: BTreeSet<String> = names.split('"').skip(1).step_by(2).map(str::to_owned).collect();
+    assert!(!names.is_empty(), "{line}");
+    names
+}
+
 #[test]
 fn every_dependency_has_a_licence_that_we_allow() {
-    let deny = fs::read_to_string(root().join("deny.toml")).unwrap();
-    let line = deny.lines().find_map(|line| line.strip_prefix("allow = ")).unwrap();
-    let allowed: BTreeSet<String> = line.split('"').skip(1).step_by(2).map(str::to_owned).collect();
-    assert!(!allowed.is_empty(), "{line}");
     let metadata = metadata();
-    let packages = built(&metadata).into_iter();
-    let refused = packages.filter(|package| !is_met(text(&package["license"]), &allowed));
+    let allowed = licences("allow");
+    let for_tests = &allowed | &licences("exceptions");
+    let refused = |packages: Vec<&Value>, allowed: &BTreeSet<String>| -> Vec<String> {
+        let packages = packages.into_iter();
+        let refused = packages.filter(|package| !is_met(text(&package["license"]), allowed));
+        refused.map(|package| format!("{}: {}", package["name"], package["license"])).collect()
+    };
+    check("licences of what is shipped", refused(shipped(&metadata), &allowed));
+    check("licences of what tests use", refused(built(&metadata), &for_tests));
+}
+
+#[test]
+fn every_dependency_is_from_the_registry() {
+    let metadata = metadata();
+    let elsewhere = built(&metadata).into_iter().filter(|package| {
+        let source = &package["source"];
+        let ours = source.is_null() && text(&package["name"]).starts_with("lock");
+        !ours && text(source) != "registry+https://github.com/rust-lang/crates.io-index"
+    });
     check(
-        "licences",
-        refused.map(|package| format!("{}: {}", package["name"], package["license"])),
+        "sources",
+        elsewhere.map(|package| format!("{}: {}", package["name"], package["source"])),
     );
 }
 
 #[test]
-fn every_dependency_is_from_the_registry_and_there_once() {
+fn nothing_is_shipped_in_two_versions() {
     let metadata = metadata();
     let mut versions = BTreeMap::<&str, BTreeSet<&str>>::new();
-    let mut complaints = Vec::new();
-    for package in built(&metadata) {
-        let name = text(&package["name"]);
-        versions.entry(name).or_default().insert(text(&package["version"]));
-        let source = &package["source"];
-        let ours = source.is_null() && name.starts_with("lock");
-        if !ours && text(source) != "registry+https://github.com/rust-lang/crates.io-index" {
-            complaints.push(format!("{name}: from {source}"));
-        }
+    for package in shipped(&metadata) {
+        let version = text(&package["version"]);
+        versions.entry(text(&package["name"])).or_default().insert(version);
     }
     let twice = versions.iter().filter(|(_, versions)| versions.len() > 1);
-    complaints.extend(twice.map(|(name, versions)| format!("{name}: {versions:?}")));
-    check("sources and versions", complaints);
+    check("more than one version", twice.map(|(name, versions)| format!("{name}: {versions:?}")));
 }
 
 #[test]
@@ -215,34 +252,14 @@ fn version(text: &str) -> (u32, u32, u32) {
 #[test]
 fn no_dependency_wants_a_newer_compiler_than_we_declare() {
     let metadata = metadata();
-    let (packages, nodes) = (by_id(&metadata["packages"]), by_id(&metadata["resolve"]["nodes"]));
-    let members = metadata["workspace_members"].as_array().unwrap().iter();
-    let members: Vec<&str> = members.map(|id| id.as_str().unwrap()).collect();
-
+    let ours = built(&metadata).into_iter().filter(|package| package["source"].is_null());
     let declared: BTreeSet<Option<&str>> =
-        members.iter().map(|id| packages[*id]["rust_version"].as_str()).collect();
+        ours.map(|package| package["rust_version"].as_str()).collect();
     assert_eq!(declared.len(), 1, "every package declares the same: {declared:?}");
     let declared = version(declared.first().unwrap().unwrap());
-
-    let shipped = members.into_iter().filter(|id| packages[*id]["name"] != "lock-tests");
-    let mut todo: Vec<&str> = shipped.collect();
-    let mut seen = BTreeSet::new();
-    let mut complaints = Vec::new();
-    while let Some(id) = todo.pop() {
-        if !seen.insert(id) {
-            continue;
-        }
-        let package = &packages[id];
-        if let Some(wanted) = package["rust_version"].as_str().filter(|it| version(it) > declared) {
-            complaints.push(format!("{} {}: {wanted}", package["name"], package["version"]));
-        }
-        for dependency in nodes[id]["deps"].as_array().unwrap() {
-            let kinds = dependency["dep_kinds"].as_array().unwrap();
-            if kinds.iter().any(|kind| kind["kind"] != "dev") {
-                todo.push(dependency["pkg"].as_str().unwrap());
-            }
-        }
-    }
-    assert!(seen.len() > 8, "the tree is not all there: {seen:?}");
-    check("newer than the declared rust-version", complaints);
+    let newer = shipped(&metadata).into_iter().filter_map(|package| {
+        let wanted = package["rust_version"].as_str().filter(|it| version(it) > declared)?;
+        Some(format!("{} {}: {wanted}", package["name"], package["version"]))
+    });
+    check("newer than the declared rust-version", newer);
 }
