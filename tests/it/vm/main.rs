@@ -4,5 +4,6 @@
 //! `cargo test -p lock-tests --test vm -- --ignored --test-threads=1`.
 #![cfg(target_arch = "x86_64")]
 
+mod dlm;
 mod harness;
 mod initramfs;

@@ -3,11 +3,13 @@
 //! A check panics where the kernel does otherwise than `lock_core::dlm` says.
 
 mod common;
+mod crowd;
 mod device;
 mod face;
 
 use core::time::Duration;
-use std::process::ExitCode;
+use std::os::unix::process::CommandExt;
+use std::process::{Command, ExitCode};
 use std::time::Instant;
 use std::{env, io};
 
@@ -39,6 +41,15 @@ fn main() -> ExitCode {
         ["leave-force", name] => {
             lock_std::dlm::leave(name, true).map_err(|error| error.to_string())
         }
+        ["crowd", name, resource, waiters] => {
+            crowd::all(name, resource, waiters.parse().expect("a number"));
+            Ok(())
+        }
+        ["fill", name, prefix, count] => {
+            crowd::fill(name, prefix, count.parse().expect("a number"));
+            Ok(())
+        }
+        ["as-nobody", ref arguments @ ..] => as_nobody(arguments),
         ["hold", name, resource, mode, how] => hold(name, resource, mode, how),
         ["take", name, resource, mode, limit_ms] => take(name, resource, mode, limit_ms),
         _ => Err(format!("no such command: {arguments:?}")),
@@ -52,6 +63,14 @@ fn main() -> ExitCode {
     }
 }
 
+/// Runs this program with these arguments and without privilege.
+fn as_nobody(arguments: &[&str]) -> Result<(), String> {
+    let program = env::current_exe().map_err(|error| error.to_string())?;
+    let status = Command::new(program).args(arguments).uid(65534).gid(65534).status();
+    let status = status.map_err(|error| error.to_string())?;
+    if status.success() { Ok(()) } else { Err(status.to_string()) }
+}
+
 /// Takes a lock, says so, and holds it until it is killed or a line comes.
 fn hold(name: &str, resource: &str, mode: &str, how: &str) -> Result<(), String> {
     let lockspace = Lockspace::open(name).map_err(|error| error.to_string())?;
@@ -60,7 +79,9 @@ fn hold(name: &str, resource: &str, mode: &str, how: &str) -> Result<(), String>
     let resource = if how == "persistent" { resource.persistent() } else { resource };
     let guard = resource.lock().map_err(|error| error.to_string())?;
     println!("HELD {}", lockspace.owner());
-    io::stdin().read_line(&mut String::new()).map_err(|error| error.to_string())?;
+    if io::stdin().read_line(&mut String::new()).map_err(|error| error.to_string())? == 0 {
+        crowd::until_killed();
+    }
     guard.unlock().map_err(|error| error.to_string())
 }
 
