@@ -5,15 +5,15 @@ use std::process::Command;
 
 use super::root;
 
-/// Where `benches/install-peers` puts them; installs what is missing.
+/// Where `tests/install-peers` puts them; installs what is missing.
 ///
 /// # Panics
 ///
 /// If it cannot: figures without the others would mean nothing.
 pub fn install() -> PathBuf {
-    let installed = Command::new(root().join("tests/benches/install-peers")).status();
+    let installed = Command::new(root().join("tests/install-peers")).status();
     assert!(installed.is_ok_and(|status| status.success()), "the peers cannot be installed");
-    root().join("target/peers")
+    root().join("target/ci/peers")
 }
 
 /// The command that plays a contender of a way of locking that is not in Rust.
@@ -24,7 +24,7 @@ pub fn contender(way: &str, peers: &Path) -> Option<Command> {
         command.arg(script("contend.py"));
         Some(command)
     } else if way.starts_with("npm") {
-        let mut command = Command::new("node");
+        let mut command = Command::new(peers.join("python/bin/node"));
         command.env("NODE_PATH", peers.join("node_modules")).arg(script("contend.js"));
         Some(command)
     } else {
