@@ -30,7 +30,7 @@ struct Event {
 }
 
 /// A timer that goes with this.
-struct Timer(i32);
+pub(crate) struct Timer(i32);
 
 /// Waits until the lock is held or the time is over. The signal must have a handler that does not
 /// restart calls; without any handler nothing is waited for.
@@ -100,7 +100,7 @@ mod number {
 }
 
 impl Timer {
-    fn new(signal: i32) -> Option<Timer> {
+    pub(crate) fn new(signal: i32) -> Option<Timer> {
         const MONOTONIC: usize = 1;
         const THREAD_ID: i32 = 4;
         // SAFETY: takes no pointers.
@@ -115,7 +115,7 @@ impl Timer {
         (made == 0).then_some(Timer(id))
     }
 
-    fn set(&self, deadline_ns: u64) {
+    pub(crate) fn set(&self, deadline_ns: u64) {
         const ABSOLUTE: usize = 1;
         let seconds = i64::try_from(deadline_ns / 1_000_000_000).unwrap_or(i64::MAX);
         let rest = i64::try_from(deadline_ns % 1_000_000_000).unwrap_or(0);

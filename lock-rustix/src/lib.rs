@@ -21,6 +21,7 @@
 //! | [`signature`] | what stands in an existence lock, by kind |
 //! | [`fencing`] | numbers that grow with every acquisition |
 //! | [`clock`] | the kernel's clocks |
+//! | [`doctor`] | whether locking is real in a directory |
 //! | [`dlm`] | the distributed lock manager: devices, lockspaces, one lock |
 //!
 //! A program that uses [`local`] needs an implementation of `critical-section` (on std: its
@@ -38,6 +39,7 @@ pub mod alone;
 pub mod arch;
 pub mod clock;
 pub mod dlm;
+pub mod doctor;
 pub mod existence;
 pub mod fault;
 pub mod fcntl;

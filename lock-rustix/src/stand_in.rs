@@ -30,7 +30,8 @@ use crate::sys::Sys;
 
 mod clone;
 
-use clone::{clone_into, number};
+use clone::clone_into;
+pub(crate) use clone::number;
 
 /// How a wait ended.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
@@ -173,7 +174,7 @@ extern "C" fn run<'s, C: Queued<Sys<'s>>>(errand: &Errand<'_>) -> ! {
 }
 
 /// Blocks these signals, and no others; answers which were. The lowest bit is signal 1.
-fn set_blocked(signals: u64) -> u64 {
+pub(crate) fn set_blocked(signals: u64) -> u64 {
     const SETMASK: usize = 2;
     let mut before = 0u64;
     let (set, old) = (&raw const signals as usize, &raw mut before as usize);
@@ -182,7 +183,8 @@ fn set_blocked(signals: u64) -> u64 {
     before
 }
 
-fn kill(child: usize) {
+/// Sends SIGKILL.
+pub(crate) fn kill(child: usize) {
     // SAFETY: takes no pointers. The child is waited for later, so its pid is nobody else's.
     unsafe { syscall(number::KILL, [child, 9, 0, 0, 0, 0]) };
 }

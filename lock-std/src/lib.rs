@@ -20,6 +20,7 @@
 //! | take one that outlives its process, for this one or another | [`ExistenceLock`] |
 //! | hold one, convert it, release it and know | [`Guard`] |
 //! | know why there is none | [`LockError`] |
+//! | know whether locking is real in a directory | [`doctor`](doctor::doctor) |
 //! | port a program from Jane Street's `Lock_file_blocking` | [`lock_file_blocking`] |
 //! | port one from Julia's `Pidfile` | [`pidfile`] |
 //! | lock an open file of your own, as OCaml's `flock` does | [`flock`] |
@@ -44,6 +45,7 @@
 
 mod attempt;
 pub mod dlm;
+pub mod doctor;
 mod error;
 mod existence;
 mod exit;

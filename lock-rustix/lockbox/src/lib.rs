@@ -19,6 +19,7 @@
 #![cfg_attr(
     not(all(
         feature = "commands",
+        feature = "doctor",
         feature = "explain",
         feature = "list",
         feature = "kinds",

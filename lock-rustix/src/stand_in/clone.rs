@@ -7,31 +7,31 @@
 use core::arch::asm;
 
 #[cfg(target_arch = "x86_64")]
-pub(super) mod number {
-    pub(in super::super) const CLONE: usize = 56;
-    pub(in super::super) const EXIT_GROUP: usize = 231;
-    pub(in super::super) const KILL: usize = 62;
-    pub(in super::super) const RT_SIGPROCMASK: usize = 14;
-    pub(in super::super) const WAIT4: usize = 61;
+pub(crate) mod number {
+    pub(crate) const CLONE: usize = 56;
+    pub(crate) const EXIT_GROUP: usize = 231;
+    pub(crate) const KILL: usize = 62;
+    pub(crate) const RT_SIGPROCMASK: usize = 14;
+    pub(crate) const WAIT4: usize = 61;
 }
 #[cfg(any(target_arch = "aarch64", target_arch = "riscv64"))]
-pub(super) mod number {
-    pub(in super::super) const CLONE: usize = 220;
-    pub(in super::super) const EXIT_GROUP: usize = 94;
-    pub(in super::super) const KILL: usize = 129;
-    pub(in super::super) const RT_SIGPROCMASK: usize = 135;
-    pub(in super::super) const WAIT4: usize = 260;
+pub(crate) mod number {
+    pub(crate) const CLONE: usize = 220;
+    pub(crate) const EXIT_GROUP: usize = 94;
+    pub(crate) const KILL: usize = 129;
+    pub(crate) const RT_SIGPROCMASK: usize = 135;
+    pub(crate) const WAIT4: usize = 260;
 }
 #[cfg(any(target_arch = "arm", target_arch = "x86"))]
-pub(super) mod number {
-    pub(in super::super) const CLONE: usize = 120;
+pub(crate) mod number {
+    pub(crate) const CLONE: usize = 120;
     #[cfg(target_arch = "arm")]
-    pub(in super::super) const EXIT_GROUP: usize = 248;
+    pub(crate) const EXIT_GROUP: usize = 248;
     #[cfg(target_arch = "x86")]
-    pub(in super::super) const EXIT_GROUP: usize = 252;
-    pub(in super::super) const KILL: usize = 37;
-    pub(in super::super) const RT_SIGPROCMASK: usize = 175;
-    pub(in super::super) const WAIT4: usize = 114;
+    pub(crate) const EXIT_GROUP: usize = 252;
+    pub(crate) const KILL: usize = 37;
+    pub(crate) const RT_SIGPROCMASK: usize = 175;
+    pub(crate) const WAIT4: usize = 114;
 }
 
 /// The system call. In the child it calls `entry` on the new stack and does not come back.

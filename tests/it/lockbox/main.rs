@@ -2,6 +2,7 @@
 
 mod applets;
 mod arguments;
+mod doctor;
 mod existence;
 mod field;
 mod hostile;

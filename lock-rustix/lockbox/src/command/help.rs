@@ -93,6 +93,19 @@ usage: lockbox explain [-j] FILE
 Tell which convention wrote this lock file, what it says, and what follows.
 ";
 
+const DOCTOR: &str = "\
+usage: lockbox doctor [-j] [-k KIND] [-w SECS] DIR
+Tell whether locking is real in the directory DIR: its file system, how it is
+mounted, its clock, and a test of every kind with several processes. -j: as JSON.
+
+  -k KIND  let the exit status speak of this kind only
+  -w SECS  give up after so long, three times at most; 10 if not given
+
+What the test makes in DIR it removes. A file system that hangs is told of.
+Exit status: 0 every kind is safe, 1 some are not, 4 some are not known to be,
+74 the file system hangs, 66 no such directory, 73 or 77 it cannot be written to.
+";
+
 const APPLET: &str = "\
 usage: lockbox APPLET ARG...
 Be dotlockfile(1), flock(1), lockf(1), lockfile(1) or setlock(8), as under these
@@ -110,6 +123,7 @@ usage: lockbox COMMAND ...
   wait     wait until a lock is free
   list     tell which kernel locks are held, and who waits
   explain  tell what a lock file says
+  doctor   tell whether locking is real in a directory
   dotlockfile, flock, lockf, lockfile, setlock
            be that program; also under its name
   help     tell what a command takes
@@ -127,6 +141,7 @@ pub(super) fn main(stack: &Stack, at: usize) -> u8 {
         Some(b"status") => STATUS,
         Some(b"list") => LIST,
         Some(b"explain") => EXPLAIN,
+        Some(b"doctor") => DOCTOR,
         Some(b"wait") => WAIT,
         Some(b"dotlockfile" | b"flock" | b"lockf" | b"lockfile" | b"setlock") => APPLET,
         Some(name) => return wrong_usage(&[b"help: unknown command '", name, b"'"]),

@@ -1,6 +1,8 @@
 //! The commands, and what they have in common.
 
 mod acquire;
+#[cfg(feature = "doctor")]
+mod doctor;
 #[cfg(feature = "explain")]
 mod explain;
 mod help;
@@ -30,6 +32,10 @@ pub(crate) fn main(stack: &mut Stack) -> u8 {
     match name {
         b"acquire" if EXISTENCE => acquire::main(stack, 2),
         b"break" if EXISTENCE => release::break_(stack, 2),
+        #[cfg(feature = "doctor")]
+        b"doctor" => doctor::main(stack, 2),
+        #[cfg(not(feature = "doctor"))]
+        b"doctor" => crate::applet::not_built_in(name),
         #[cfg(feature = "explain")]
         b"explain" => explain::main(stack, 2),
         #[cfg(feature = "list")]

@@ -56,6 +56,7 @@ const KNOWN: [Known; 16] = [
 #[allow(clippy::struct_excessive_bools, reason = "each is an option of its own")]
 pub(super) struct Settings {
     pub(super) kind: Kind,
+    pub(super) kind_given: bool,
     pub(super) mode: Mode,
     pub(super) patience: Patience,
     pub(super) message: Option<&'static [u8]>,
@@ -106,6 +107,7 @@ impl Settings {
     fn read_options(stack: &Stack, at: usize, allowed: &[u8]) -> Result<(Settings, usize), u8> {
         let mut settings = Settings {
             kind: Kind::File,
+            kind_given: false,
             mode: Mode::Exclusive,
             patience: Patience::Forever,
             message: None,
@@ -146,7 +148,10 @@ impl Settings {
     fn set(&mut self, key: u8, argument: &'static [u8]) -> bool {
         let wait = |ns| self.patience = Patience::For(ns);
         match key {
-            b'k' => return Kind::from_name(argument).map(|kind| self.kind = kind).is_some(),
+            b'k' => {
+                self.kind_given = true;
+                return Kind::from_name(argument).map(|kind| self.kind = kind).is_some();
+            }
             b'w' => return seconds_ns(argument).map(wait).is_some(),
             b'p' => {
                 self.file_mode = mode(argument);

@@ -1,0 +1,248 @@
+//! What a directory's file system is: its name, the mount options that change what locks do, and
+//! what is known of its kind.
+
+use arrayvec::ArrayVec;
+use rustix::fd::BorrowedFd;
+use rustix::fs::fstatfs;
+use rustix::io::Errno;
+
+use super::mountinfo;
+
+/// A short text of the kernel's, cut to fit.
+pub type Text<const N: usize> = ArrayVec<u8, N>;
+
+/// A file system and how it is mounted.
+#[derive(Clone, Debug, Eq, PartialEq)]
+#[non_exhaustive]
+pub struct FileSystem {
+    /// What `statfs(2)` calls it.
+    pub magic: u32,
+    /// Its type as `mount(8)` has it, with the subtype; by its number where `/proc` does not tell.
+    pub name: Text<32>,
+    /// Those of its mount options that change what locks do, as they stand, with commas between.
+    pub options: Text<160>,
+    /// Who else uses it.
+    pub nature: Nature,
+    /// Which locks the mount keeps on this machine.
+    pub local_locks: LocalLocks,
+}
+
+/// Who uses a file system, which is how far its locks have to reach.
+#[derive(Clone, Copy, Debug, Eq, Hash, PartialEq)]
+#[non_exhaustive]
+pub enum Nature {
+    /// A disk or memory of this machine: its processes only.
+    Local,
+    /// Layers put together: processes that use this very mount. Through another one, in another
+    /// container, the same file has locks of its own.
+    Layered,
+    /// NFS: whoever uses the server. Its clients ask it for locks, unless mount options forbid.
+    Nfs,
+    /// Another network or cluster file system: names are made by the server, and kernel locks are
+    /// what the server makes of them.
+    Network,
+    /// Driven by a program (FUSE), by a hypervisor, or not known here: anything can be true.
+    Foreign,
+}
+
+/// Kernel locks that a mount keeps on this machine, though others use the file system too.
+#[derive(Clone, Copy, Debug, Default, Eq, Hash, PartialEq)]
+pub struct LocalLocks {
+    /// `flock(2)`: NFS with `nolock` or `local_lock=flock`, `nobrl` of SMB, and the like.
+    pub flock: bool,
+    /// POSIX and OFD locks.
+    pub record: bool,
+}
+
+/// Names of file systems by their nature; the number is that of `statfs(2)`.
+const KNOWN: [(&[u8], u32, Nature); 35] = [
+    (b"ext4", 0xEF53, Nature::Local),
+    (b"ext3", 0xEF53, Nature::Local),
+    (b"ext2", 0xEF53, Nature::Local),
+    (b"xfs", 0x5846_5342, Nature::Local),
+    (b"btrfs", 0x9123_683E, Nature::Local),
+    (b"f2fs", 0xF2F5_2010, Nature::Local),
+    (b"tmpfs", 0x0102_1994, Nature::Local),
+    (b"ramfs", 0x8584_58F6, Nature::Local),
+    (b"zfs", 0x2FC1_2FC1, Nature::Local),
+    (b"bcachefs", 0xCA45_1A4E, Nature::Local),
+    (b"vfat", 0x4D44, Nature::Local),
+    (b"exfat", 0x2011_BAB0, Nature::Local),
+    (b"ntfs3", 0x7366_746E, Nature::Local),
+    (b"hfsplus", 0x482B, Nature::Local),
+    (b"udf", 0x1501_3346, Nature::Local),
+    (b"ubifs", 0x2405_1905, Nature::Local),
+    (b"overlay", 0x794C_7630, Nature::Layered),
+    (b"aufs", 0x6175_6673, Nature::Layered),
+    (b"ecryptfs", 0xF15F, Nature::Layered),
+    (b"nfs", 0x6969, Nature::Nfs),
+    (b"nfs4", 0x6969, Nature::Nfs),
+    (b"cifs", 0xFF53_4D42, Nature::Network),
+    (b"smb3", 0xFE53_4D42, Nature::Network),
+    (b"9p", 0x0102_1997, Nature::Network),
+    (b"ceph", 0x00C3_6400, Nature::Network),
+    (b"lustre", 0x0BD0_0BD0, Nature::Network),
+    (b"gfs2", 0x0116_1970, Nature::Network),
+    (b"ocfs2", 0x7461_636F, Nature::Network),
+    (b"gpfs", 0x4750_4653, Nature::Network),
+    (b"afs", 0x5346_414F, Nature::Network),
+    (b"fuse", 0x6573_5546, Nature::Foreign),
+    // A disk of this machine, as ntfs-3g has it.
+    (b"fuseblk", 0x6573_5546, Nature::Local),
+    (b"virtiofs", 0x6573_5546, Nature::Foreign),
+    (b"vboxsf", 0x786F_4256, Nature::Foreign),
+    (b"vmhgfs", 0xBACB_ACBC, Nature::Foreign),
+];
+
+/// Options worth telling: whole, or up to the equals sign.
+const TELLING: [&[u8]; 26] = [
+    b"ro",
+    b"sync",
+    b"nolock",
+    b"lock",
+    b"local_lock",
+    b"nobrl",
+    b"brl",
+    b"soft",
+    b"softerr",
+    b"hard",
+    b"vers",
+    b"nfsvers",
+    b"noac",
+    b"actimeo",
+    b"lookupcache",
+    b"cache",
+    b"flock",
+    b"noflock",
+    b"localflock",
+    b"localflocks",
+    b"noposix",
+    b"forcemand",
+    b"trans",
+    b"version",
+    b"timeo",
+    b"volatile",
+];
+
+/// Looks at the file system of an open directory.
+pub(super) fn look(dir: BorrowedFd<'_>) -> Result<FileSystem, Errno> {
+    // The field's type differs between architectures; the magic number's 32 bits do not.
+    #[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss)]
+    let magic = fstatfs(dir)?.f_type as u32;
+    let seen = mountinfo::of(dir, |mount| {
+        FileSystem::new(magic, mount.name, mount.options, mount.super_options)
+    });
+    Ok(seen.unwrap_or_else(|| {
+        let by_number = KNOWN.iter().find(|(_, number, _)| *number == magic);
+        FileSystem::new(magic, by_number.map_or(b"unknown", |(name, ..)| name), b"", b"")
+    }))
+}
+
+impl FileSystem {
+    pub(super) fn new(magic: u32, name: &[u8], options: &[u8], super_options: &[u8]) -> FileSystem {
+        let mut all = FileSystem {
+            magic,
+            name: name.iter().copied().take(32).collect(),
+            options: Text::new(),
+            nature: nature(name, magic),
+            local_locks: LocalLocks::default(),
+        };
+        let comma = |&byte: &u8| byte == b',';
+        for option in options.split(comma).chain(super_options.split(comma)) {
+            all.add(option);
+        }
+        all
+    }
+
+    /// Notes an option, if it matters.
+    fn add(&mut self, option: &[u8]) {
+        let key = option.split(|&byte| byte == b'=').next().unwrap_or(option);
+        if !TELLING.contains(&key) || self.has(option) {
+            return;
+        }
+        let separator: &[u8] = if self.options.is_empty() { b"" } else { b"," };
+        if self.options.remaining_capacity() > option.len() {
+            let _ = self.options.try_extend_from_slice(separator);
+            let _ = self.options.try_extend_from_slice(option);
+        }
+        let (flock, record) = match option {
+            b"nolock" | b"local_lock=all" | b"nobrl" | b"localflock" => (true, true),
+            b"local_lock=flock" | b"localflocks" => (true, false),
+            b"local_lock=posix" => (false, true),
+            _ => (false, false),
+        };
+        self.local_locks.flock |= flock;
+        self.local_locks.record |= record;
+    }
+
+    /// Whether it is mounted with this option.
+    ///
+    /// ```
+    /// let report = lock_rustix::doctor::examine(c"/tmp", 10_000_000_000).unwrap();
+    /// assert!(!report.file_system.unwrap().has(b"nolock"));
+    /// ```
+    pub fn has(&self, option: &[u8]) -> bool {
+        self.options.split(|&byte| byte == b',').any(|one| one == option)
+    }
+
+    /// Whether a call can fail because the server is away for a while, and a lock be lost unseen.
+    pub fn gives_up(&self) -> bool {
+        self.nature == Nature::Nfs && (self.has(b"soft") || self.has(b"softerr"))
+    }
+}
+
+/// By the name; where that is not known, by the number.
+fn nature(name: &[u8], magic: u32) -> Nature {
+    let by_name = KNOWN.iter().find(|(known, ..)| *known == name);
+    let by_number = || KNOWN.iter().find(|(_, number, _)| *number == magic);
+    by_name.or_else(by_number).map_or(Nature::Foreign, |(.., nature)| *nature)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn mount_options_decide_where_locks_are_kept() {
+        for (name, options, flock, record) in [
+            ("nfs", "rw,vers=3,hard,nolock,local_lock=all", true, true),
+            ("nfs", "rw,vers=3,hard,local_lock=none", false, false),
+            ("nfs", "rw,vers=3,local_lock=flock", true, false),
+            ("nfs", "rw,vers=3,local_lock=posix", false, true),
+            ("nfs4", "rw,vers=4.2,soft,local_lock=none", false, false),
+            ("cifs", "rw,vers=3.1.1,cache=strict,nobrl", true, true),
+            ("gfs2", "rw,localflocks", true, false),
+            ("9p", "rw,trans=virtio", false, false),
+        ] {
+            let found = FileSystem::new(0, name.as_bytes(), b"rw,relatime", options.as_bytes());
+            assert_eq!(found.local_locks, LocalLocks { flock, record }, "{name} {options}");
+        }
+    }
+
+    #[test]
+    fn only_what_matters_is_told_and_once() {
+        let found = FileSystem::new(
+            0x6969,
+            b"nfs4",
+            b"ro,relatime",
+            b"ro,vers=4.2,rsize=262144,soft,clientaddr=10.0.0.1,local_lock=none",
+        );
+        assert_eq!(&found.options[..], b"ro,vers=4.2,soft,local_lock=none");
+        assert!(found.gives_up() && found.has(b"vers=4.2") && !found.has(b"vers"));
+    }
+
+    #[test]
+    fn the_nature_is_known_by_name_or_number() {
+        for (name, magic, expected) in [
+            ("ext4", 0xEF53, Nature::Local),
+            ("overlay", 0x794C_7630, Nature::Layered),
+            ("nfs4", 0x6969, Nature::Nfs),
+            ("9p", 0x0102_1997, Nature::Network),
+            ("fuse.sshfs", 0x6573_5546, Nature::Foreign),
+            ("newfs", 0x1234_5678, Nature::Foreign),
+            ("ext9", 0xEF53, Nature::Local),
+        ] {
+            assert_eq!(nature(name.as_bytes(), magic), expected, "{name}");
+        }
+    }
+}

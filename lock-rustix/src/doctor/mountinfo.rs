@@ -1,0 +1,144 @@
+//! `/proc/self/mountinfo`, read without allocation: how the file system of an open directory is
+//! mounted.
+//!
+//! The mount is found by the number that the kernel gives it, as `/proc/self/fdinfo` shows it for
+//! the open directory. Devices would not do: btrfs shows others in `stat`, and one device can be
+//! mounted several times.
+
+use core::ffi::CStr;
+
+use lock_core::payload::message::Message;
+use rustix::fd::{AsRawFd, BorrowedFd, OwnedFd};
+use rustix::fs::{CWD, Mode, OFlags, openat};
+use rustix::io::{Errno, read};
+
+use crate::place::FileName;
+
+/// As much of a line as is looked at. Layered file systems have longer ones, whose rest is names
+/// of directories.
+const LINE_MAX: usize = 4096;
+
+/// One mount, as far as locks care.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(super) struct Mount<'a> {
+    /// The file system's type, with its subtype.
+    pub(super) name: &'a [u8],
+    /// Options of this mount.
+    pub(super) options: &'a [u8],
+    /// Options of the file system, for all its mounts.
+    pub(super) super_options: &'a [u8],
+}
+
+/// Shows the mount that the directory is on. `None`: `/proc` does not tell.
+pub(super) fn of<T>(dir: BorrowedFd<'_>, see: impl FnOnce(&Mount<'_>) -> T) -> Option<T> {
+    let id = mount_id(dir)?;
+    let file = open(c"/proc/self/mountinfo")?;
+    let mut line = [0; LINE_MAX];
+    let mut see = Some(see);
+    let mut found = None;
+    for_each_line(&file, &mut line, &mut |line| {
+        if let Some((_, mount)) = parse(line).filter(|(of, _)| *of == id) {
+            found = see.take().map(|see| see(&mount));
+        }
+        found.is_none()
+    });
+    found
+}
+
+/// Shows each line, cut to the buffer, until `see` has seen enough.
+fn for_each_line(file: &OwnedFd, buffer: &mut [u8], see: &mut dyn FnMut(&[u8]) -> bool) {
+    let (mut filled, mut skipping) = (0, false);
+    loop {
+        let len = match read(file, buffer.get_mut(filled..).unwrap_or_default()) {
+            Err(Errno::INTR) => continue,
+            Ok(len) if len > 0 => len,
+            _ => return,
+        };
+        filled += len;
+        loop {
+            let text = buffer.get(..filled).unwrap_or_default();
+            let Some(end) = text.iter().position(|&byte| byte == b'\n') else { break };
+            if !skipping && !see(text.get(..end).unwrap_or_default()) {
+                return;
+            }
+            skipping = false;
+            buffer.copy_within(end + 1..filled, 0);
+            filled -= end + 1;
+        }
+        if filled == buffer.len() {
+            if !skipping && !see(buffer) {
+                return;
+            }
+            (filled, skipping) = (0, true);
+        }
+    }
+}
+
+/// `36 35 98:0 /root /mnt rw,noatime shared:1 - nfs4 server:/dir rw,vers=4.2`, with any number of
+/// fields before the dash: the mount's number, and what it is.
+fn parse(line: &[u8]) -> Option<(u64, Mount<'_>)> {
+    let mut fields = line.split(|&byte| byte == b' ');
+    let id = decimal(fields.next()?)?;
+    let options = fields.nth(4)?;
+    let name = fields.find(|field| *field == b"-").and_then(|_| fields.next())?;
+    Some((id, Mount { name, options, super_options: fields.nth(1).unwrap_or_default() }))
+}
+
+fn mount_id(dir: BorrowedFd<'_>) -> Option<u64> {
+    let number = Message::from_pid(dir.as_raw_fd().unsigned_abs());
+    let name = FileName::new(&[b"/proc/self/fdinfo/", number.text()]).ok()?;
+    let mut facts = [0; 512];
+    let len = read(open(name.as_c_str())?, &mut facts).ok()?;
+    let mut lines = facts.get(..len)?.split(|&byte| byte == b'\n');
+    lines.find_map(|line| decimal(line.strip_prefix(b"mnt_id:")?.trim_ascii()))
+}
+
+fn open(path: &CStr) -> Option<OwnedFd> {
+    openat(CWD, path, OFlags::RDONLY | OFlags::CLOEXEC, Mode::empty()).ok()
+}
+
+fn decimal(digits: &[u8]) -> Option<u64> {
+    core::str::from_utf8(digits).ok()?.parse().ok()
+}
+
+#[cfg(test)]
+mod tests {
+    extern crate std;
+
+    use super::*;
+    use rustix::fd::AsFd;
+    use rustix::fs::{MemfdFlags, memfd_create};
+    use std::vec::Vec;
+
+    #[test]
+    fn a_line_says_how_a_file_system_is_mounted() {
+        let line = b"75 28 0:52 / /mnt/a\\040b rw,noatime shared:3 master:1 - nfs4 s:/export \
+                     rw,vers=4.2,hard,local_lock=none";
+        let (id, mount) = parse(line).unwrap();
+        assert_eq!((id, mount.name, mount.options), (75, &b"nfs4"[..], &b"rw,noatime"[..]));
+        assert_eq!(mount.super_options, b"rw,vers=4.2,hard,local_lock=none");
+        for line in [&b""[..], b"x 1 0:1 / / rw - a b c", b"1 2 0:3 / / rw", b"1 2 0:3 / / rw -"] {
+            assert_eq!(parse(line), None);
+        }
+    }
+
+    #[test]
+    fn long_lines_are_cut_and_the_next_one_is_whole() {
+        let file = memfd_create(c"lines", MemfdFlags::CLOEXEC).unwrap();
+        rustix::io::pwrite(&file, b"one\nabcdefghijklmnopqrstuvwxyz\nthree\n", 0).unwrap();
+        let mut lines = Vec::new();
+        for_each_line(&file, &mut [0; 8], &mut |line| {
+            lines.push(line.to_vec());
+            true
+        });
+        assert_eq!(lines, [&b"one"[..], b"abcdefgh", b"three"]);
+    }
+
+    #[test]
+    fn the_kernels_own_list_has_the_mount_of_every_directory() {
+        for (path, name) in [(c"/proc", &b"proc"[..]), (c"/dev/shm", b"tmpfs")] {
+            let dir = openat(CWD, path, OFlags::PATH, Mode::empty()).unwrap();
+            assert_eq!(of(dir.as_fd(), |mount| mount.name == name), Some(true), "{path:?}");
+        }
+    }
+}
