@@ -110,7 +110,7 @@ fn every_page_has_one_place_in_the_book() {
     let mut there: Vec<String> =
         pages("docs").iter().map(|path| path["docs/".len()..].to_owned()).collect();
     there.retain(|name| name != "SUMMARY.md");
-    assert_eq!(listed, there, "docs/SUMMARY.md, and the pages in docs/");
+    assert_eq!(listed, there, "left: docs/SUMMARY.md; right: the pages in docs/. Give it a line");
 }
 
 #[test]
