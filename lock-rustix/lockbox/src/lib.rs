@@ -7,6 +7,7 @@
 //! | [`sys`] | processes, signals, timers: what rustix has no safe form of |
 //! | [`options`] | reading options, for every command and applet |
 //! | [`out`] | text for standard output and error |
+//! | `tables` | what each command and applet takes, for its documentation |
 //! | `command` | one file per command |
 //! | `applet` | one file per applet |
 #![no_std]
@@ -46,6 +47,8 @@ mod spawn;
 pub mod stack;
 pub mod status;
 pub mod sys;
+#[cfg(feature = "tables")]
+pub mod tables;
 mod waiting;
 
 use stack::Stack;

@@ -37,7 +37,7 @@ const CANNOT_WRITE: u8 = 3;
 const HELD: u8 = 4;
 const ERROR: u8 = 5;
 
-const USAGE: &str = "\
+pub(super) const USAGE: &str = "\
 Usage:  dotlockfile -l [-r retries] [-i interval] [-p] [-q] <-m|lockfile>
         dotlockfile -l [-r retries] [-i interval] [-p] [-q] <-m|lockfile> [-P] command args...
         dotlockfile -u|-t|-c
@@ -67,7 +67,7 @@ const fn known(short: u8, takes_argument: bool) -> Known {
     Known { key: short, short, long: "", takes_argument }
 }
 
-const KNOWN: [Known; 10] = [
+pub(super) const KNOWN: [Known; 10] = [
     known(b'l', false),
     known(b'u', false),
     known(b't', false),

@@ -35,7 +35,7 @@ const fn known(key: u8, short: u8, long: &'static str, takes_argument: bool) -> 
     Known { key, short, long, takes_argument }
 }
 
-const KNOWN: [Known; 15] = [
+pub(super) const KNOWN: [Known; 15] = [
     known(b's', b's', "shared", false),
     known(b'x', b'x', "exclusive", false),
     known(b'x', b'e', "", false),
@@ -53,7 +53,7 @@ const KNOWN: [Known; 15] = [
     known(b'V', b'V', "version", false),
 ];
 
-const HELP: &str = "
+pub(super) const HELP: &str = "
 Usage:
  flock [options] <file>|<directory> <command> [<argument>...]
  flock [options] <file>|<directory> -c <command>

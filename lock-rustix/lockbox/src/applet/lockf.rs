@@ -23,7 +23,7 @@ use crate::status as exit;
 use crate::sys::{self, Ended};
 use crate::waiting::{Patience, Refused, take};
 
-const USAGE: &str = "\
+pub(super) const USAGE: &str = "\
 usage: lockf [-knsw] [-t seconds] file command [arguments]
        lockf [-s] [-t seconds] fd
 ";
@@ -45,7 +45,7 @@ const fn known(short: u8, takes_argument: bool) -> Known {
     Known { key: short, short, long: "", takes_argument }
 }
 
-const KNOWN: [Known; 5] = [
+pub(super) const KNOWN: [Known; 5] = [
     known(b'k', false),
     known(b'n', false),
     known(b's', false),

@@ -17,7 +17,7 @@ use crate::stack::{Args, Stack};
 use crate::status as exit;
 use crate::sys::{self, HUP, INT, QUIT, SignalSet, TERM};
 
-const USAGE: &str = "\
+pub(super) const USAGE: &str = "\
 Usage: lockfile -v | -nnn | -r nnn | -l nnn | -s nnn | -! | -ml | -mu | file ...
 ";
 

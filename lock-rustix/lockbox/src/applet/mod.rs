@@ -37,6 +37,19 @@ pub(crate) fn main(name: &[u8], stack: &mut Stack, at: usize) -> u8 {
     }
 }
 
+/// What every applet takes, for [`tables`](crate::tables).
+#[cfg(feature = "tables")]
+pub(crate) fn tables() -> [crate::tables::Entry; 5] {
+    let entry = |name, help, known| crate::tables::Entry { name, help, known, keys: None };
+    [
+        entry("dotlockfile", dotlockfile::USAGE, &dotlockfile::KNOWN[..]),
+        entry("flock", flock::HELP, &flock::KNOWN[..]),
+        entry("lockf", lockf::USAGE, &lockf::KNOWN[..]),
+        entry("lockfile", lockfile::USAGE, &[]),
+        entry("setlock", setlock::USAGE, &setlock::KNOWN[..]),
+    ]
+}
+
 /// Says that a part of the tool is left out of this build.
 pub(crate) fn not_built_in(name: &[u8]) -> u8 {
     let mut out = crate::out::Out::stderr();

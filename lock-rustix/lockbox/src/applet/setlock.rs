@@ -15,7 +15,7 @@ use crate::spawn;
 use crate::stack::Stack;
 use crate::waiting::{Patience, Refused, take};
 
-const USAGE: &str = "setlock: usage: setlock [ -nNxX ] file program [ arg ... ]\n";
+pub(super) const USAGE: &str = "setlock: usage: setlock [ -nNxX ] file program [ arg ... ]\n";
 
 /// djb's statuses.
 const WRONG: u8 = 100;
@@ -25,7 +25,7 @@ const fn known(short: u8) -> Known {
     Known { key: short, short, long: "", takes_argument: false }
 }
 
-const KNOWN: [Known; 4] = [known(b'n'), known(b'N'), known(b'x'), known(b'X')];
+pub(super) const KNOWN: [Known; 4] = [known(b'n'), known(b'N'), known(b'x'), known(b'X')];
 
 pub(crate) fn main(stack: &Stack, at: usize) -> u8 {
     let args = stack.args();

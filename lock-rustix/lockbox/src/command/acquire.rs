@@ -7,7 +7,7 @@ use crate::holder::Waiting;
 use crate::stack::Stack;
 use crate::sys;
 
-const ALLOWED: &[u8] = &[b'k', b'n', b'w', b'm', b'p', b'E', b'v', AGE, LEASE, PID];
+pub(super) const ALLOWED: &[u8] = &[b'k', b'n', b'w', b'm', b'p', b'E', b'v', AGE, LEASE, PID];
 
 pub(super) fn main(stack: &Stack, at: usize) -> u8 {
     take(stack, at).err().unwrap_or(0)

@@ -18,8 +18,10 @@ const UNSAFE: u8 = 1;
 /// Of some kind it could not be found out.
 const UNKNOWN: u8 = 4;
 
+pub(super) const ALLOWED: &[u8] = b"jkw";
+
 pub(super) fn main(stack: &Stack, at: usize) -> u8 {
-    let (settings, dir) = match Settings::read(stack, at, b"jkw", false) {
+    let (settings, dir) = match Settings::read(stack, at, ALLOWED, false) {
         Ok((settings, dir, _)) => (settings, dir),
         Err(status) => return status,
     };

@@ -31,8 +31,10 @@ struct Content {
     len: usize,
 }
 
+pub(super) const ALLOWED: &[u8] = b"j";
+
 pub(super) fn main(stack: &Stack, at: usize) -> u8 {
-    let (settings, path) = match Settings::read(stack, at, b"j", false) {
+    let (settings, path) = match Settings::read(stack, at, ALLOWED, false) {
         Ok((settings, path, _)) => (settings, path),
         Err(status) => return status,
     };

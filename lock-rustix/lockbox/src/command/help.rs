@@ -130,8 +130,9 @@ usage: lockbox COMMAND ...
   version  tell the version
 ";
 
-pub(super) fn main(stack: &Stack, at: usize) -> u8 {
-    let text = match stack.args().get(at).map(CStr::to_bytes) {
+/// What a command takes; what there is, without one.
+pub(super) fn text(command: Option<&[u8]>) -> Option<&'static str> {
+    Some(match command {
         None => ALL,
         Some(b"run") => RUN,
         Some(b"acquire") => ACQUIRE,
@@ -144,7 +145,14 @@ pub(super) fn main(stack: &Stack, at: usize) -> u8 {
         Some(b"doctor") => DOCTOR,
         Some(b"wait") => WAIT,
         Some(b"dotlockfile" | b"flock" | b"lockf" | b"lockfile" | b"setlock") => APPLET,
-        Some(name) => return wrong_usage(&[b"help: unknown command '", name, b"'"]),
+        _ => return None,
+    })
+}
+
+pub(super) fn main(stack: &Stack, at: usize) -> u8 {
+    let command = stack.args().get(at).map(CStr::to_bytes);
+    let Some(text) = text(command) else {
+        return wrong_usage(&[b"help: unknown command '", command.unwrap_or_default(), b"'"]);
     };
     let mut out = Out::stdout();
     out.text(text);

@@ -30,8 +30,10 @@ enum Role {
     Waits,
 }
 
+pub(super) const ALLOWED: &[u8] = b"j";
+
 pub(super) fn main(stack: &Stack, at: usize) -> u8 {
-    let settings = match Settings::read_without_path(stack, at, b"j") {
+    let settings = match Settings::read_without_path(stack, at, ALLOWED) {
         Ok(settings) => settings,
         Err(status) => return status,
     };

@@ -13,6 +13,8 @@ mod report;
 mod run;
 mod settings;
 mod status;
+#[cfg(feature = "tables")]
+pub(crate) mod tables;
 mod wait;
 
 use core::ffi::CStr;

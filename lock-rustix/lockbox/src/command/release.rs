@@ -18,8 +18,13 @@ use crate::status as exit;
 /// Nothing was there.
 const NOTHING: u8 = 1;
 
+/// What each command takes.
+pub(super) const RELEASE_ALLOWED: &[u8] = &[b'k', LEASE, PID];
+pub(super) const TOUCH_ALLOWED: &[u8] = &[b'k', LEASE, PID];
+pub(super) const BREAK_ALLOWED: &[u8] = &[b'k', AGE, FORCE, LEASE];
+
 pub(super) fn release(stack: &Stack, at: usize) -> u8 {
-    run(stack, at, &[b'k', LEASE, PID], |settings, contender, path| {
+    run(stack, at, RELEASE_ALLOWED, |settings, contender, path| {
         let holder = settings.released_holder(&contender.me)?;
         match settle(contender, |contender| contender.release_for(&holder)) {
             Some(outcome) => outcome.map_err(|error| removal_failed(contender, path, &error)),
@@ -29,7 +34,7 @@ pub(super) fn release(stack: &Stack, at: usize) -> u8 {
 }
 
 pub(super) fn touch(stack: &Stack, at: usize) -> u8 {
-    run(stack, at, &[b'k', LEASE, PID], |settings, contender, path| {
+    run(stack, at, TOUCH_ALLOWED, |settings, contender, path| {
         let holder = settings.holder(&contender.me)?;
         match contender.touch_for(&holder) {
             Ok(true) => Ok(()),
@@ -43,7 +48,7 @@ pub(super) fn touch(stack: &Stack, at: usize) -> u8 {
 }
 
 pub(super) fn break_(stack: &Stack, at: usize) -> u8 {
-    run(stack, at, &[b'k', AGE, FORCE, LEASE], |settings, contender, path| {
+    run(stack, at, BREAK_ALLOWED, |settings, contender, path| {
         // Whether or not the lock itself is stale.
         if let Ok(swept @ 1..) = contender.sweep() {
             let mut out = Out::stdout();

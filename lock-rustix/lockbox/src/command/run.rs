@@ -23,7 +23,7 @@ use crate::stack::{Environment, Stack};
 use crate::sys;
 use crate::waiting::{Refused, take};
 
-const ALLOWED: &[u8] =
+pub(super) const ALLOWED: &[u8] =
     &[b'k', b's', b'n', b'w', b'm', b'p', b'E', b'v', AGE, INHERIT, LEASE, NO_TOKEN, REFRESH];
 
 pub(super) fn main(stack: &mut Stack, at: usize) -> u8 {

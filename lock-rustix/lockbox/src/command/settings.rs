@@ -33,7 +33,7 @@ const fn known(key: u8, long: &'static str, takes_argument: bool) -> Known {
     Known { key, short, long, takes_argument }
 }
 
-const KNOWN: [Known; 16] = [
+pub(super) const KNOWN: [Known; 16] = [
     known(b'k', "kind", true),
     known(b's', "shared", false),
     known(b'n', "nonblock", false),

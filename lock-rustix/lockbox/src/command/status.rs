@@ -38,8 +38,10 @@ struct State {
     why: Option<&'static str>,
 }
 
+pub(super) const ALLOWED: &[u8] = &[b'k', b'j', AGE, LEASE];
+
 pub(super) fn main(stack: &Stack, at: usize) -> u8 {
-    let (settings, path) = match Settings::read(stack, at, &[b'k', b'j', AGE, LEASE], false) {
+    let (settings, path) = match Settings::read(stack, at, ALLOWED, false) {
         Ok((settings, path, _)) => (settings, path),
         Err(status) => return status,
     };

@@ -22,12 +22,14 @@ use crate::existence::{PAUSE_NS, is_existence};
 use crate::stack::Stack;
 use crate::sys;
 
+pub(super) const ALLOWED: &[u8] = &[b'k', b'w', b'E', AGE, LEASE];
+
 pub(super) fn main(stack: &Stack, at: usize) -> u8 {
     wait(stack, at).err().unwrap_or(0)
 }
 
 fn wait(stack: &Stack, at: usize) -> Result<(), u8> {
-    let (settings, path, _) = Settings::read(stack, at, &[b'k', b'w', b'E', AGE, LEASE], false)?;
+    let (settings, path, _) = Settings::read(stack, at, ALLOWED, false)?;
     let deadline_ns = settings.patience.deadline_ns();
     let free = if is_existence(settings.kind) {
         watch(&settings, path, deadline_ns)
