@@ -1,5 +1,5 @@
 //! Who this process is, told so that no other can be taken for it: host, boot, namespaces, pid and
-//! start time. Read once per process, and again in a forked child.
+//! start time. A process that asks often keeps the answer, and asks again in a forked child.
 
 use arrayvec::ArrayVec;
 use lock_core::os::ProcessState;

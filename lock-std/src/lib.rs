@@ -51,6 +51,7 @@ mod existence;
 mod exit;
 pub mod flock;
 mod guard;
+mod identity;
 mod lock;
 pub mod lock_file_blocking;
 mod look;

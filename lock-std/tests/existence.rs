@@ -46,6 +46,16 @@ fn role() {
             };
             reap(child);
             assert!(guard.still_held().unwrap());
+            // It signs with its own name, not with the one its parent has used.
+            let Some(child) = fork() else {
+                let other = ExistenceLock::at(path.with_extension("other"), lock.kind());
+                let taken = other.try_lock().unwrap();
+                let found = other.look().unwrap().unwrap();
+                let pid = found.claim.unwrap().owner.pid.unwrap().get();
+                taken.unlock().unwrap();
+                exit_at_once(pid == u64::from(std::process::id()));
+            };
+            reap(child);
             let Some(child) = fork() else {
                 drop(guard);
                 exit_at_once(true);

@@ -3,7 +3,7 @@
 use std::ffi::OsStr;
 use std::os::unix::process::CommandExt;
 use std::path::Path;
-use std::process::Command;
+use std::process::{Command, Stdio};
 
 use nix::sys::ptrace;
 use nix::sys::signal::Signal;
@@ -21,7 +21,7 @@ const F_GETFD: u64 = 1;
 #[allow(clippy::zombie_processes, reason = "the tracer waits for it")]
 pub fn trace<A: AsRef<OsStr>>(program: &Path, args: &[A]) -> Vec<u64> {
     let mut command = Command::new(program);
-    command.args(args);
+    command.args(args).stdout(Stdio::null());
     // SAFETY: between fork and exec only one system call is made.
     unsafe { command.pre_exec(|| ptrace::traceme().map_err(Into::into)) };
     let child = command.spawn().expect("the program starts");

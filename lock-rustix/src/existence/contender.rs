@@ -50,8 +50,13 @@ impl Contender {
 
     /// The same for a place that is open already.
     pub fn at(spot: Spot) -> Contender {
+        Contender::known_as(myself(), spot)
+    }
+
+    /// The same for a process that knows already who it is: to find that out takes a dozen calls.
+    pub fn known_as(me: Identity, spot: Spot) -> Contender {
         let local = is_local(&spot);
-        Contender { spot, me: myself(), rule: Rule::Strict(Policy::default()), local }
+        Contender { spot, me, rule: Rule::Strict(Policy::default()), local }
     }
 
     /// Makes new files with these permissions, less the umask.

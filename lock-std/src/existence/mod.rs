@@ -18,13 +18,14 @@ use lock_core::fault::Fault;
 use lock_core::kind::Kind;
 use lock_core::owner::Pid;
 use lock_core::scheme::breaking::Rule;
-use lock_rustix::existence::{Contender, LIVE_FACTOR};
+use lock_rustix::existence::{Contender, LIVE_FACTOR, Spot};
 use lock_rustix::identity::{Identity, ended, of};
 use lock_rustix::sys::LOCK_FILE_MODE;
 
 pub use guard::ExistenceGuard;
 
 use crate::error::LockError;
+use crate::identity::myself;
 use crate::waiting::{Cancel, Manner, WaitEvent};
 
 /// A lock of kind [`Nfs`](Kind::Nfs), [`Symlink`](Kind::Symlink), [`Mkdir`](Kind::Mkdir) or
@@ -192,7 +193,8 @@ impl ExistenceLock {
         let Ok(path) = CString::new(self.path.as_os_str().as_bytes()) else {
             return Err(self.invalid("a path cannot contain a NUL; correct it"));
         };
-        let contender = Contender::new(self.kind, &path).map_err(|fault| self.fault(fault))?;
+        let spot = Spot::open(self.kind, &path).map_err(|fault| self.fault(fault))?;
+        let contender = Contender::known_as(myself(), spot);
         let contender = contender.with_mode(self.mode);
         let live_factor = if self.reading_refreshes { 5 } else { LIVE_FACTOR };
         Ok(match self.kind {

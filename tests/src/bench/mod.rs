@@ -1,5 +1,7 @@
 //! What the benches share: figures, tables and pictures, and the pages they are written to.
 
+pub mod bars;
+pub mod counts;
 pub mod futex;
 pub mod late;
 pub mod plot;
