@@ -189,8 +189,8 @@ fn tools() -> Vec<Tool> {
 fn command_line(dir: &Path) -> (String, Vec<Bar>) {
     let mut text = String::from(
         "\n## The command line\n\n`TOOL PATH true`, the whole tree of processes; `true` is \
-         included.\n\n| tool | system calls | instructions | page faults | bytes | ms | × util-linux \
-         | from, to |\n|---|---|---|---|---|---|---|---|\n",
+         included.\n\n| tool | system calls | instructions | page faults | bytes | ms | × \
+         util-linux | from, to |\n|---|---|---|---|---|---|---|---|\n",
     );
     let (tools, path) = (tools(), dir.join("lock"));
     let args = |tool: &Tool| -> Vec<String> {
@@ -256,10 +256,10 @@ fn main() {
     }
     let mut text = format!(
         "# What a lock costs\n\nWritten by `cargo bench -p lock-tests --bench costs`: a lock that \
-         nobody else wants is taken and given back. System calls and instructions in user space are \
-         exact counts. Times are medians of {PASSES} interleaved passes and mean little elsewhere; \
-         ratios to the nearest plain call above, in the same run, mean more.\n\nMachine: {}. Lock \
-         files are on tmpfs unless it says otherwise.\n\n![by path](costs-path.svg)\n\n\
+         nobody else wants is taken and given back. System calls and instructions in user space \
+         are exact counts. Times are medians of {PASSES} interleaved passes and mean little \
+         elsewhere; ratios to the nearest plain call above, in the same run, mean more.\n\nMachine: \
+         {}. Lock files are on tmpfs unless it says otherwise.\n\n![by path](costs-path.svg)\n\n\
          ![locks that exist](costs-existence.svg)\n\n![command line](costs-command.svg)\n",
         machine()
     );
