@@ -255,12 +255,13 @@ fn main() {
         std::fs::create_dir_all(dir).expect("room");
     }
     let mut text = format!(
-        "# What a lock costs\n\nWritten by `cargo bench -p lock-tests --bench costs`: a lock that \
-         nobody else wants is taken and given back. System calls and instructions in user space \
-         are exact counts. Times are medians of {PASSES} interleaved passes and mean little \
-         elsewhere; ratios to the nearest plain call above, in the same run, mean more.\n\nMachine: \
-         {}. Lock files are on tmpfs unless it says otherwise.\n\n![by path](costs-path.svg)\n\n\
-         ![locks that exist](costs-existence.svg)\n\n![command line](costs-command.svg)\n",
+        "# What a lock costs\n\nWritten by `cargo bench -p lock-tests --bench costs`: a lock \
+         that nobody else wants is taken and given back. System calls and instructions in \
+         user space are exact counts. Times are medians of {PASSES} interleaved passes and \
+         mean little elsewhere; ratios to the nearest plain call above, in the same run, \
+         mean more.\n\nMachine: {}. Lock files are on tmpfs unless it says \
+         otherwise.\n\n![by path](costs-path.svg)\n\n![locks that \
+         exist](costs-existence.svg)\n\n![command line](costs-command.svg)\n",
         machine()
     );
     let titles = [
