@@ -11,6 +11,8 @@ use lock_rustix::existence::{Spot, Taken};
 use lock_rustix::rustix::fd::{AsFd, BorrowedFd};
 use lock_rustix::rustix::io::Errno;
 
+#[cfg(feature = "dlm")]
+use crate::cluster;
 use crate::existence::EXISTENCE;
 use crate::out::Out;
 use crate::spawn;
@@ -23,6 +25,9 @@ use crate::sys::{self, CHLD, Ended, Fork, HUP, INT, QUIT, SignalSet, TERM};
 pub(crate) enum Guard {
     /// Ends with the process.
     Kernel(alone::Held),
+    /// Shared by a cluster; ends with the process.
+    #[cfg(feature = "dlm")]
+    Cluster(cluster::Held),
     /// A name, with its heartbeat.
     Existence(Spot, Taken, Refresh),
 }
@@ -32,6 +37,8 @@ impl Guard {
     pub(crate) fn file(&self) -> Option<BorrowedFd<'_>> {
         match self {
             Guard::Kernel(held) => Some(held.as_fd()),
+            #[cfg(feature = "dlm")]
+            Guard::Cluster(_) => None,
             Guard::Existence(_, taken, _) if EXISTENCE => taken.file(),
             Guard::Existence(..) => None,
         }
@@ -39,6 +46,10 @@ impl Guard {
 
     /// Gives the lock back. Says so if it was lost meanwhile.
     pub(crate) fn release(self) {
+        #[cfg(feature = "dlm")]
+        if let Guard::Cluster(held) = self {
+            return held.release();
+        }
         if let (Guard::Existence(spot, taken, _), true) = (self, EXISTENCE) {
             match taken.unlock(&spot) {
                 Ok(Unlocked::Released) => {}

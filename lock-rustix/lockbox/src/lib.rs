@@ -34,6 +34,8 @@
 )]
 
 mod applet;
+#[cfg(feature = "dlm")]
+mod cluster;
 #[cfg(feature = "commands")]
 mod command;
 mod existence;

@@ -9,7 +9,9 @@ use crate::stack::Stack;
 const KINDS: &str = "
 
 KIND: file (default), flock, lockf, ofd: kernel locks, gone with their holder;
-      nfs, symlink, mkdir, pidfile: names, found stale when their holder is dead.
+      nfs, symlink, mkdir, pidfile: names, found stale when their holder is dead;
+      dlm: PATH is LOCKSPACE/RESOURCE, shared by the nodes of a cluster; for run and
+      wait, which takes it for a moment.
 ";
 
 const RUN: &str = "\
@@ -17,7 +19,7 @@ usage: lockbox run [OPTION]... PATH [--] CMD [ARG]...
 Hold the lock PATH while CMD runs; release it when CMD ends, however it ends.
 
   -k KIND           kind of lock
-  -s                shared, beside others who hold it shared; flock, lockf, ofd
+  -s                shared, beside others who hold it shared; flock, lockf, ofd, dlm
   -n                do not wait if another holds it
   -w SECS           wait at most so long; fractions allowed
   -m TEXT           say TEXT in the lock; file (instead of the pid), nfs

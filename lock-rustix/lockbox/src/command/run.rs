@@ -2,6 +2,8 @@
 
 use core::ffi::CStr;
 
+#[cfg(feature = "dlm")]
+use lock_core::os::Mode;
 use lock_core::payload::message::Message;
 use lock_core::refresh::Refresh;
 use lock_rustix::alone::look;
@@ -15,6 +17,8 @@ use lock_rustix::sys::Sys;
 use super::report::{failed, held, refused, without_token};
 use super::settings::{AGE, INHERIT, LEASE, NO_TOKEN, REFRESH, Settings};
 use super::wrong_usage;
+#[cfg(feature = "dlm")]
+use crate::cluster;
 use crate::existence::{self, is_existence};
 use crate::hold::{Guard, hold_while};
 use crate::holder::Waiting;
@@ -38,6 +42,22 @@ pub(super) fn main(stack: &mut Stack, at: usize) -> u8 {
         return wrong_usage(&[b"run: CMD is missing"]);
     };
     let environment = stack.environment();
+    #[cfg(feature = "dlm")]
+    if settings.cluster {
+        return match cluster::take(
+            path,
+            cluster_mode(&settings),
+            settings.patience,
+            settings.conflict,
+        ) {
+            Ok(held) => {
+                environment.set(b"LOCKBOX_KIND", b"dlm");
+                environment.set(b"LOCKBOX_PATH", path.to_bytes());
+                hold_while(stack, command_at, command, Guard::Cluster(held))
+            }
+            Err(status) => status,
+        };
+    }
     let taken = if is_existence(settings.kind) {
         take_existence(&settings, path, environment)
     } else {
@@ -53,6 +73,15 @@ pub(super) fn main(stack: &mut Stack, at: usize) -> u8 {
     environment.set(b"LOCKBOX_KIND", settings.kind.name().as_bytes());
     environment.set(b"LOCKBOX_PATH", path.to_bytes());
     hold_while(stack, command_at, command, guard)
+}
+
+/// Readers together, or one writer.
+#[cfg(feature = "dlm")]
+fn cluster_mode(settings: &Settings) -> lock_core::dlm::mode::Mode {
+    match settings.mode {
+        Mode::Shared => lock_core::dlm::mode::Mode::PR,
+        Mode::Exclusive => lock_core::dlm::mode::Mode::EX,
+    }
 }
 
 fn waiting(settings: &Settings, path: &'static CStr) -> Option<Waiting> {

@@ -57,6 +57,8 @@ pub(super) const KNOWN: [Known; 16] = [
 pub(super) struct Settings {
     pub(super) kind: Kind,
     pub(super) kind_given: bool,
+    /// Kind `dlm`, which locks no file; `kind` means nothing then.
+    pub(super) cluster: bool,
     pub(super) mode: Mode,
     pub(super) patience: Patience,
     pub(super) message: Option<&'static [u8]>,
@@ -108,6 +110,7 @@ impl Settings {
         let mut settings = Settings {
             kind: Kind::File,
             kind_given: false,
+            cluster: false,
             mode: Mode::Exclusive,
             patience: Patience::Forever,
             message: None,
@@ -148,6 +151,7 @@ impl Settings {
     fn set(&mut self, key: u8, argument: &'static [u8]) -> bool {
         let wait = |ns| self.patience = Patience::For(ns);
         match key {
+            b'k' if argument == b"dlm" => self.cluster = true,
             b'k' => {
                 self.kind_given = true;
                 return Kind::from_name(argument).map(|kind| self.kind = kind).is_some();
@@ -190,6 +194,9 @@ impl Settings {
 
     /// Whether the options suit the kind.
     fn check(&self) -> Result<(), u8> {
+        if self.cluster {
+            return self.check_cluster();
+        }
         let kind = self.kind;
         let lease = self.lease_ms == 0 || cfg!(feature = "lease");
         let aged = self.stale_age_ms != 0 || self.lease_ms != 0 || self.refresh_ms.is_some();
@@ -209,6 +216,25 @@ impl Settings {
             return Ok(());
         };
         Err(wrong_usage(&[b"kind '", kind.name().as_bytes(), b"' ", wrong]))
+    }
+
+    /// Whether the options suit kind `dlm`.
+    fn check_cluster(&self) -> Result<(), u8> {
+        let of_files = self.message.is_some() || self.file_mode.is_some() || self.inherit;
+        let aged = self.stale_age_ms != 0 || self.lease_ms != 0 || self.refresh_ms.is_some();
+        let wrong: &[u8] = if !cfg!(feature = "dlm") {
+            b"is left out of this build"
+        } else if of_files || aged {
+            b"has no file, so no message, mode, age or descriptor of one"
+        } else {
+            return Ok(());
+        };
+        Err(wrong_usage(&[b"kind 'dlm' ", wrong]))
+    }
+
+    /// The kind, as `-k` has it.
+    pub(super) fn kind_name(&self) -> &'static str {
+        if self.cluster { "dlm" } else { self.kind.name() }
     }
 
     /// The existence lock at this path, and how others are judged there.
@@ -240,10 +266,10 @@ impl Settings {
 
     /// Fails for a kind whose locks end with their process.
     pub(super) fn demand_existence(&self) -> Result<(), u8> {
-        if is_existence(self.kind) {
+        if is_existence(self.kind) && !self.cluster {
             return Ok(());
         }
-        let name = self.kind.name().as_bytes();
+        let name = self.kind_name().as_bytes();
         let why = b"' ends with its process; name one of nfs, symlink, mkdir, pidfile by -k";
         Err(wrong_usage(&[b"a lock of kind '", name, why]))
     }

@@ -3,7 +3,6 @@
 use core::ffi::CStr;
 
 use lock_core::fault::{Fault, FaultKind};
-use lock_core::kind::Kind;
 use lock_core::owner::{Owner, Pid};
 use lock_core::staleness::Verdict;
 use lock_rustix::alone::look;
@@ -56,7 +55,7 @@ pub(super) fn main(stack: &Stack, at: usize) -> u8 {
         }
     };
     if settings.json {
-        print_json(path, settings.kind, &state);
+        print_json(path, settings.kind_name(), &state);
     } else {
         print_text(path, &state);
     }
@@ -65,6 +64,10 @@ pub(super) fn main(stack: &Stack, at: usize) -> u8 {
 
 fn find(settings: &Settings, path: &CStr) -> Result<State, Fault> {
     let free = State { status: FREE, ..State::default() };
+    if settings.cluster {
+        let why = Some("the DLM tells only who asks for the lock: see run -n, and wait");
+        return Ok(State { status: UNKNOWN, why, ..State::default() });
+    }
     if !is_existence(settings.kind) {
         return Ok(match look(&Sys::new(Place::path(path)), settings.kind)? {
             Standing::Held(owner) => State { status: HELD, owner, age_s: age_s(path), why: None },
@@ -117,12 +120,12 @@ fn print_text(path: &CStr, state: &State) {
     out.text("\n");
 }
 
-fn print_json(path: &CStr, kind: Kind, state: &State) {
+fn print_json(path: &CStr, kind: &str, state: &State) {
     let owner = &state.owner;
     let mut out = Out::stdout();
     out.text("{\"path\":");
     json::string(&mut out, path.to_bytes());
-    out.text(",\"kind\":\"").text(kind.name()).text("\",\"state\":\"").text(state.name());
+    out.text(",\"kind\":\"").text(kind).text("\",\"state\":\"").text(state.name());
     out.text("\",\"owner\":{\"pid\":");
     json::number(&mut out, owner.pid.map(Pid::get));
     out.text(",\"host\":");

@@ -18,6 +18,8 @@ use lock_rustix::wake::Watch;
 
 use super::report::failed;
 use super::settings::{AGE, LEASE, Settings};
+#[cfg(feature = "dlm")]
+use crate::cluster;
 use crate::existence::{PAUSE_NS, is_existence};
 use crate::stack::Stack;
 use crate::sys;
@@ -31,6 +33,13 @@ pub(super) fn main(stack: &Stack, at: usize) -> u8 {
 fn wait(stack: &Stack, at: usize) -> Result<(), u8> {
     let (settings, path, _) = Settings::read(stack, at, ALLOWED, false)?;
     let deadline_ns = settings.patience.deadline_ns();
+    #[cfg(feature = "dlm")]
+    if settings.cluster {
+        // The DLM tells nobody but takers when a lock is free.
+        let mode = lock_core::dlm::mode::Mode::EX;
+        cluster::take(path, mode, settings.patience, settings.conflict)?.release();
+        return Ok(());
+    }
     let free = if is_existence(settings.kind) {
         watch(&settings, path, deadline_ns)
     } else {

@@ -2,5 +2,6 @@
 //!
 //! What is measured is printed, one line each that begins with `MEASURED`.
 
+mod cluster;
 mod setup;
 mod single;

@@ -8,6 +8,7 @@
 #include <stdint.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/types.h>
 #include <unistd.h>
 
 #include <libdlm.h>
@@ -63,8 +64,16 @@ int main(int argc, char **argv)
 		number++;
 		memcpy(value, &number, sizeof number);
 		printf("holder %llu\n", (unsigned long long)number);
+		/* An unlock with LKF_VALBLK would write what happens to be on the stack: libdlm
+		 * 4.2.0 copies the value for requests and conversions only. */
+		if (dlm_ls_lock_wait(lockspace, LKM_NLMODE, &lksb, LKF_CONVERT | LKF_VALBLK, argv[3],
+				     strlen(argv[3]), 0, NULL, NULL, NULL) ||
+		    lksb.sb_status) {
+			perror("convert");
+			return 1;
+		}
 	}
-	if (dlm_ls_unlock_wait(lockspace, lksb.sb_lkid, flags & LKF_VALBLK, &lksb)) {
+	if (dlm_ls_unlock_wait(lockspace, lksb.sb_lkid, 0, &lksb)) {
 		perror("unlock");
 		return 1;
 	}

@@ -28,6 +28,7 @@ pub(crate) fn all(name: &str, resource: &str, waiters: u32) {
                 served.fetch_add(1, Ordering::SeqCst);
             });
         }
+        println!("ASKED");
     });
     assert_eq!(served.into_inner(), waiters);
     report(&format!("{waiters} waiters of one lock, until the last is served"), begin);

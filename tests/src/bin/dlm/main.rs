@@ -92,8 +92,12 @@ fn take(name: &str, resource: &str, mode: &str, limit_ms: &str) -> Result<(), St
     let limit = limit_ms.parse().map(Duration::from_millis).map_err(|error| format!("{error}"))?;
     let begin = Instant::now();
     let resource = lockspace.resource(resource).mode(mode);
+    println!("ASKED");
     let outcome = if limit.is_zero() { resource.try_lock() } else { resource.lock_timeout(limit) };
-    println!("AFTER {} ms", begin.elapsed().as_millis());
+    // At once, since what follows has to wait where the lockspace stands still; so does the end of
+    // this program.
+    let ended = outcome.as_ref().map_or_else(ToString::to_string, |_| "granted".to_owned());
+    println!("AFTER {} ms: {ended}", begin.elapsed().as_millis());
     outcome.map_err(|error| error.to_string())?.unlock().map_err(|error| error.to_string())
 }
 
