@@ -91,7 +91,7 @@ impl fmt::Display for DlmError {
         }
         match self.kind {
             DlmErrorKind::Held => out.write_str(": held by another"),
-            DlmErrorKind::TimedOut => out.write_str(": the time is over, and it is still held"),
+            DlmErrorKind::TimedOut => out.write_str(": the time is over, and it is not granted"),
             DlmErrorKind::Deadlock => {
                 out.write_str(": another who has it waits for the same conversion; one must yield")
             }
