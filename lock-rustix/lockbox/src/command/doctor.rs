@@ -7,6 +7,7 @@ use lock_rustix::doctor::{Doubt, Finding, Flaw, LIMIT_NS, Report, examine};
 
 use super::report::{failed, fault_text};
 use super::settings::Settings;
+use super::wrong_usage;
 use crate::json;
 use crate::out::Out;
 use crate::stack::Stack;
@@ -25,6 +26,9 @@ pub(super) fn main(stack: &Stack, at: usize) -> u8 {
         Ok((settings, dir, _)) => (settings, dir),
         Err(status) => return status,
     };
+    if settings.cluster {
+        return wrong_usage(&[b"kind 'dlm' locks no directory's files"]);
+    }
     let limit_ns = match settings.patience {
         Patience::For(ns) => ns,
         _ => LIMIT_NS,

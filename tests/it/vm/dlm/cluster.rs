@@ -14,11 +14,14 @@ struct Cluster {
     machines: Vec<Machine>,
 }
 
+/// Some checks of the nodes that are there when it begins.
+type Step = fn(&mut Cluster);
+
 #[test]
 #[ignore = "boots virtual machines: cargo test -p lock-tests --test vm -- --ignored"]
 fn three_nodes() {
     let mut cluster = Cluster::boot();
-    let steps: [(&str, fn(&mut Cluster)); 9] = [
+    let steps: [(&str, Step); 9] = [
         ("nodes exclude each other", exclude),
         ("holders' numbers grow across nodes", numbers),
         ("programs that use libdlm", libdlm),
