@@ -158,6 +158,31 @@ pub fn pid_is_comparable(claim: &Claim, observer: &Observer) -> bool {
 }
 
 /// This library's own rule.
+///
+/// ```
+/// use lock_core::os::ProcessState;
+/// use lock_core::owner::{BootId, Host, Owner, Pid};
+/// use lock_core::staleness::{Claim, Evidence, Observer, Policy, Stale, Unknown, Verdict, strict};
+///
+/// let host = |name: &[u8]| Host::try_from(name).ok();
+/// let owner = |host| Owner { host, boot: Some(BootId([7; 16])), ..Owner::default() };
+/// let me = Observer { owner: owner(host(b"vm")), ..Observer::default() };
+/// let gone = Evidence {
+///     process: Some(ProcessState::Gone),
+///     flock_obtained: false,
+///     local: true,
+///     age_ms: 0,
+/// };
+/// let mut claim = Claim { owner: owner(host(b"vm")), ..Claim::default() };
+/// claim.owner.pid = Pid::new(1234);
+/// let judge = |claim: &Claim| strict(claim, &me, &gone, Policy::default());
+/// assert!(matches!(judge(&claim), Verdict::Stale(_)));
+///
+/// // The same pid on another host says nothing.
+/// claim.owner.host = host(b"other");
+/// claim.owner.boot = None;
+/// assert_eq!(judge(&claim), Verdict::Unknown(Unknown::OtherHost));
+/// ```
 pub fn strict(claim: &Claim, observer: &Observer, evidence: &Evidence, policy: Policy) -> Verdict {
     let same_boot = same(claim.owner.boot, observer.owner.boot);
     if same_boot == Some(true) && claim.flocked && evidence.flock_obtained && evidence.local {

@@ -76,6 +76,21 @@ pub fn unlock<Fd: AsFd>(fd: Fd, owner: RecordOwner) -> Result<(), Errno> {
 /// `F_GETLK`, `F_OFD_GETLK`: a lock that is in the way of `mode`. Takes nothing.
 ///
 /// Sees record locks only: never a flock, and for [`RecordOwner::Process`] none of this process.
+///
+/// ```
+/// use lock_core::os::Mode::{Exclusive, Shared};
+/// use lock_rustix::fcntl::{RecordOwner::OpenFile, getlk, setlk, unlock};
+/// use lock_rustix::rustix::fs::{Mode, OFlags, open};
+///
+/// let open = || open(c"/tmp/lock-rustix-doc-fcntl", OFlags::CREATE | OFlags::RDWR, Mode::RWXU);
+/// let (one, other) = (open().unwrap(), open().unwrap());
+/// setlk(&one, OpenFile, Exclusive).unwrap();
+/// assert!(getlk(&other, OpenFile, Shared).unwrap().is_some());
+/// assert!(setlk(&other, OpenFile, Shared).is_err());
+/// unlock(&one, OpenFile).unwrap();
+/// assert!(getlk(&other, OpenFile, Shared).unwrap().is_none());
+/// # std::fs::remove_file("/tmp/lock-rustix-doc-fcntl").unwrap();
+/// ```
 pub fn getlk<Fd: AsFd>(fd: Fd, owner: RecordOwner, mode: Mode) -> Result<Option<Blocker>, Errno> {
     let mut record = Record::whole_file(lock_type(mode));
     fcntl(fd, pick(abi::GETLK, owner), &mut record)?;

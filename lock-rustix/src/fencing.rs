@@ -31,6 +31,16 @@ const TEXT_MAX: usize = 21;
 ///
 /// Fails with [`Exists`](FaultKind::Exists) if the file holds anything but a number, and changes
 /// nothing then; with [`Unsupported`](FaultKind::Unsupported) after the largest number.
+///
+/// ```
+/// use lock_rustix::fencing::next_token;
+/// use lock_rustix::rustix::fs::{Mode, OFlags, open};
+///
+/// let directory = open(c"/tmp", OFlags::DIRECTORY, Mode::empty()).unwrap();
+/// let first = next_token(&directory, c"lock-rustix-doc-fencing").unwrap();
+/// assert!(next_token(&directory, c"lock-rustix-doc-fencing").unwrap() > first);
+/// # std::fs::remove_file("/tmp/.lock-rustix-doc-fencing.token").unwrap();
+/// ```
 pub fn next_token<Fd: AsFd>(dir: Fd, name: &CStr) -> Result<u64, Fault> {
     let name = FileName::new(&[b".", name.to_bytes(), TOKEN_SUFFIX])?;
     let file = open(dir, name.as_c_str())?;

@@ -63,6 +63,21 @@ impl Guard {
     ///
     /// A POSIX or OFD lock changes atomically. An flock does not: another process can hold it in
     /// between, so what it protects may have changed.
+    ///
+    /// ```
+    /// use lock_core::{kind::Kind, os::Mode};
+    /// use lock_rustix::local::{Request, try_lock};
+    /// use lock_rustix::{place::Place, sys::Sys};
+    ///
+    /// let sys = Sys::new(Place::path(c"/tmp/lock-rustix-doc-convert"));
+    /// let reader = Request { kind: Kind::Ofd, mode: Mode::Shared, message: None };
+    /// let guard = try_lock(&sys, &reader).unwrap();
+    /// let guard = guard.convert(&sys, Mode::Exclusive).unwrap();
+    /// assert_eq!(guard.mode(), Mode::Exclusive);
+    /// assert!(guard.still_held(&sys).unwrap());
+    /// guard.unlock(&sys).unwrap();
+    /// # std::fs::remove_file("/tmp/lock-rustix-doc-convert").unwrap();
+    /// ```
     pub fn convert(self, sys: &Sys<'_>, mode: Mode) -> Result<Guard, ConvertError> {
         let Guard { proof, entry } = self;
         let converted = match proof {

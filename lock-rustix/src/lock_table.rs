@@ -44,7 +44,24 @@ fn has_subvolumes<Fd: AsFd>(file: Fd) -> bool {
     fstatfs(file).is_ok_and(|facts| facts.f_type as u32 == BTRFS_SUPER_MAGIC)
 }
 
-/// Reads `/proc/locks` and shows each line to `see` until it answers that it has seen enough.
+/// Reads `/proc/locks` and shows each line to `see` as long as it answers that it wants more.
+///
+/// ```
+/// use lock_rustix::lock_table::for_each;
+/// use lock_rustix::rustix::fs::{FlockOperation, Mode, OFlags, flock, open};
+///
+/// let path = c"/tmp/lock-rustix-doc-table";
+/// let file = open(path, OFlags::CREATE, Mode::RUSR).unwrap();
+/// flock(&file, FlockOperation::LockExclusive).unwrap();
+/// let mut held = 0;
+/// for_each(|line| {
+///     held += u32::from(line.pid == Some(std::process::id()) && !line.waiting);
+///     true
+/// })
+/// .unwrap();
+/// assert!(held > 0);
+/// # std::fs::remove_file("/tmp/lock-rustix-doc-table").unwrap();
+/// ```
 pub fn for_each(mut see: impl FnMut(&Line) -> bool) -> Result<(), Fault> {
     let flags = OFlags::RDONLY | OFlags::CLOEXEC;
     let file = openat(CWD, c"/proc/locks", flags, Permissions::empty())

@@ -34,6 +34,27 @@ pub enum Standing {
 /// out other hosts and pid namespaces that cannot be seen into. The owner of a [`Kind::File`] lock
 /// is who its file names, else the process that the kernel names; if that is gone, one that has the
 /// locked descriptor.
+///
+/// Fails if the file can neither be opened for reading nor be missing, and with
+/// [`Unsupported`](FaultKind::Unsupported) for existence kinds: see
+/// [`existence::look`](crate::existence::look()).
+///
+/// ```
+/// use lock_core::{kind::Kind, os::Mode};
+/// use lock_rustix::local::{Request, try_lock};
+/// use lock_rustix::look::{Standing, look};
+/// use lock_rustix::{place::Place, process, sys::Sys};
+///
+/// let sys = Sys::new(Place::path(c"/tmp/lock-rustix-doc-look"));
+/// assert_eq!(look(&sys, Kind::File), Ok(Standing::Missing));
+/// let request = Request { kind: Kind::File, mode: Mode::Exclusive, message: None };
+/// let guard = try_lock(&sys, &request).unwrap();
+/// let Ok(Standing::Held(owner)) = look(&sys, Kind::File) else { panic!("held") };
+/// assert_eq!(owner.pid.unwrap().get(), u64::from(process::id()));
+/// drop(guard);
+/// assert_eq!(look(&sys, Kind::File), Ok(Standing::Free));
+/// # std::fs::remove_file("/tmp/lock-rustix-doc-look").unwrap();
+/// ```
 pub fn look(sys: &Sys<'_>, kind: Kind) -> Result<Standing, Fault> {
     if held::by_process(sys).is_some() {
         // Opening and closing the file to ask the kernel would drop our own lock.
