@@ -2,7 +2,7 @@
 
 use lock_core::fault::{Call, Fault, FaultKind};
 use lock_core::kind::Kind;
-use lock_core::os::{Access, Contents, Files, Node, Stat};
+use lock_core::os::{Access, Contents, FileType, Files, Node, Stat};
 use lock_core::owner::{Owner, Text};
 use lock_core::payload::message::{MESSAGE_MAX, parse_pid};
 use lock_core::scheme::kernel::{self, ByBoth, ByFlock, ByOfd, Probe};
@@ -30,8 +30,9 @@ pub enum Standing {
 
 /// Looks at the lock without taking it, not for an instant.
 ///
-/// Record locks are seen exactly, on NFS too; an flock only if `/proc/locks` shows it, which leaves
-/// out other hosts and pid namespaces that cannot be seen into. The owner of a [`Kind::File`] lock
+/// Record locks are seen exactly, on NFS too, and so is an flock where it is one: Linux's NFS makes
+/// it a record lock of the server's. Elsewhere an flock is seen only if `/proc/locks` shows it,
+/// which leaves out pid namespaces that cannot be seen into. The owner of a [`Kind::File`] lock
 /// is who its file names, else the process that the kernel names; if that is gone, one that has the
 /// locked descriptor.
 ///
@@ -97,7 +98,12 @@ pub fn signature(sys: &Sys<'_>) -> Option<Owner> {
 fn standing(sys: &Sys<'_>, kind: Kind, file: &OwnedFd, stat: Stat) -> Result<Standing, Fault> {
     let probe = match kind {
         Kind::File => kernel::probe_opened::<ByBoth, _>(sys, file, stat),
-        Kind::Flock => kernel::probe_opened::<ByFlock, _>(sys, file, stat),
+        Kind::Flock => match kernel::probe_opened::<ByFlock, _>(sys, file, stat) {
+            Ok(Probe::Free) if stat.file_type == FileType::Regular && !identity::is_local(file) => {
+                kernel::probe_opened::<ByOfd, _>(sys, file, stat)
+            }
+            seen => seen,
+        },
         // This way of asking sees the locks of both owners.
         Kind::Lockf | Kind::Ofd => kernel::probe_opened::<ByOfd, _>(sys, file, stat),
         _ => {

@@ -15,6 +15,9 @@
 //!
 //! A directory without an owner inside is a [`plain`] lock, made by `mkdir` alone: it is held until
 //! its maker removes it, and never judged here.
+//!
+//! Where no rename spares what is there, as on NFS, the directory is made under the lock's name and
+//! signed there. If its maker is killed between the two, it stays until a person removes it.
 
 use crate::fault::{Call, Fault, FaultKind};
 use crate::os::{Dirs, Files, Flock, Links, Mode, Node, Processes};
@@ -57,7 +60,7 @@ pub fn try_lock<O: Calls>(
         Err(fault) if fault.kind == FaultKind::Exists => return Err(TryLockError::Again),
         Err(fault) => return Err(fault.into()),
     }
-    let directory = match sign(os, terms) {
+    let directory = match sign(os, Node::Private, terms) {
         Ok(directory) => directory,
         Err(error) => {
             let _ = os.rmdir(Node::Private);
@@ -67,6 +70,10 @@ pub fn try_lock<O: Calls>(
     let taken = match os.rename_noreplace(Node::Private, Node::Lock) {
         Ok(()) => Ok(()),
         Err(fault) if fault.kind == FaultKind::Exists => replace(os, terms, &directory),
+        Err(fault) if fault.kind == FaultKind::Unsupported => {
+            let _ = dismantle(os, &directory);
+            return try_lock_in_place(os, terms);
+        }
         Err(fault) => Err(fault.into()),
     };
     match taken {
@@ -90,7 +97,7 @@ pub fn unlock<O: Dirs + Links>(os: &O, locked: Locked<O::File>) -> Result<Unlock
     if !still_held(os, &locked)? {
         return Ok(Unlocked::WasBroken);
     }
-    match os.rename_noreplace(Node::Lock, Node::Private) {
+    match set_aside(os) {
         Ok(()) => {}
         Err(fault) if fault.kind == FaultKind::Missing => return Ok(Unlocked::WasBroken),
         // What we took over could not be dismantled then. If it still cannot, our directory keeps
@@ -118,7 +125,7 @@ pub fn remove<O: Calls>(
     decide: Decide<'_>,
 ) -> Result<Stale, TryLockError<O::File>> {
     let breakable = find_breakable(os, terms, open_lock(os)?, decide)?;
-    breakable.done(os.rename_noreplace(Node::Lock, Node::Private))?;
+    breakable.done(set_aside(os))?;
     dismantle_or_put_back(os, breakable.file())?;
     Ok(breakable.why())
 }
@@ -132,7 +139,7 @@ pub fn remove_by_force<O: Dirs + Links>(os: &O) -> Result<bool, Fault> {
         Err(fault) if fault.kind == FaultKind::Missing => return Ok(false),
         Err(fault) => return Err(fault),
     };
-    os.rename_noreplace(Node::Lock, Node::Private)?;
+    set_aside(os)?;
     dismantle_or_put_back(os, &directory).map(|()| true)
 }
 
@@ -171,9 +178,9 @@ pub mod plain {
     }
 }
 
-/// Opens, flocks and signs the private directory.
-fn sign<O: Calls>(os: &O, terms: &Terms<'_>) -> Result<O::File, TryLockError<O::File>> {
-    let directory = os.open_directory(Node::Private).map_err(lost_to_a_sweeper)?;
+/// Opens, flocks and signs a directory just made.
+fn sign<O: Calls>(os: &O, node: Node, terms: &Terms<'_>) -> Result<O::File, TryLockError<O::File>> {
+    let directory = os.open_directory(node).map_err(lost_to_a_sweeper)?;
     match os.flock(&directory, Mode::Exclusive) {
         Ok(()) => {}
         Err(fault) if fault.kind == FaultKind::WouldBlock => return Err(TryLockError::Again),
@@ -181,6 +188,50 @@ fn sign<O: Calls>(os: &O, terms: &Terms<'_>) -> Result<O::File, TryLockError<O::
     }
     os.symlink_in(terms.payload, &directory).map_err(lost_to_a_sweeper)?;
     Ok(directory)
+}
+
+/// Makes the directory under the lock's own name, where nobody may remove it who heeds locks, and
+/// signs it. A dead holder's is removed, and the next try takes it: somebody else may come first.
+fn try_lock_in_place<O: Calls>(
+    os: &O,
+    terms: &Terms<'_>,
+) -> Result<Locked<O::File>, TryLockError<O::File>> {
+    match os.mkdir(Node::Lock) {
+        Ok(()) => {}
+        Err(fault) if fault.kind == FaultKind::Exists => {
+            return Err(clear(os, &find_breakable(os, terms, open_lock(os)?, &if_stale)?));
+        }
+        Err(fault) => return Err(fault.into()),
+    }
+    match sign(os, Node::Lock, terms) {
+        Ok(directory) => Ok(Locked { directory }),
+        Err(error) => {
+            // It is empty, and so nobody's but ours or a plain lock's that came after ours went.
+            let _ = os.rmdir(Node::Lock);
+            Err(error)
+        }
+    }
+}
+
+/// Removes a dead holder's lock where it cannot be exchanged with ours.
+fn clear<O: Dirs + Links>(os: &O, breakable: &Breakable<O::File>) -> TryLockError<O::File> {
+    match breakable.done(set_aside(os)) {
+        Ok(()) => {
+            // Whatever fails here a sweep mends.
+            let _ = dismantle(os, breakable.file());
+            TryLockError::Again
+        }
+        Err(error) => error,
+    }
+}
+
+/// Renames the lock to the private name, which is nobody else's: so where no rename spares what is
+/// there, another rename does.
+fn set_aside<O: Links>(os: &O) -> Result<(), Fault> {
+    match os.rename_noreplace(Node::Lock, Node::Private) {
+        Err(fault) if fault.kind == FaultKind::Unsupported => os.rename(Node::Lock, Node::Private),
+        renamed => renamed,
+    }
 }
 
 /// The name is taken: exchanges a dead holder's directory with ours, and dismantles it.
@@ -195,7 +246,14 @@ fn replace<O: Calls>(
         return Ok(());
     }
     let breakable = find_breakable(os, terms, found, &if_stale)?;
-    let exchanged = os.rename_exchange(Node::Private, Node::Lock);
+    let exchanged = match os.rename_exchange(Node::Private, Node::Lock) {
+        Err(fault) if fault.kind == FaultKind::Unsupported => {
+            // The private name is needed for his.
+            let _ = dismantle(os, mine);
+            return Err(clear(os, &breakable));
+        }
+        exchanged => exchanged,
+    };
     if exchanged.is_err() && !breaking::names(os, mine)? {
         breakable.done(exchanged)?;
     }

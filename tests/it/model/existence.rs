@@ -156,6 +156,18 @@ fn beside_plain_directories() {
     World { programs, rounds: 2, ..world }.holds();
 }
 
+/// NFS knows no rename that spares what is there. There, too, nobody holds the lock beside another.
+#[test]
+fn directories_where_a_rename_only_replaces() {
+    for disk in [Disk::default(), stale("directory")] {
+        let world = World::of("directory on NFS", directory, 2);
+        World { disk: disk.that_only_replaces(), ..world }.holds();
+    }
+    let programs = vec![directory as Program, plain_directory];
+    let world = World::of("directory beside a plain one on NFS", directory, 2);
+    World { programs, disk: Disk::default().that_only_replaces(), ..world }.holds();
+}
+
 /// Without this step of a scheme, the checker finds two holders, or a lock that is stuck.
 #[test]
 fn every_step_is_needed() {

@@ -64,6 +64,8 @@ pub struct Disk {
     posix: BTreeMap<(u8, Who), Mode>,
     /// The running processes: pid and start time.
     running: BTreeMap<u8, u8>,
+    /// Whether it knows only the rename that replaces, as NFS does.
+    only_replaces: bool,
 }
 
 /// What a call answers.
@@ -78,11 +80,18 @@ impl Default for Disk {
             opens: BTreeMap::new(),
             posix: BTreeMap::new(),
             running: BTreeMap::new(),
+            only_replaces: false,
         }
     }
 }
 
 impl Disk {
+    /// The same disk, on NFS: it knows only the rename that replaces.
+    #[must_use]
+    pub fn that_only_replaces(self) -> Disk {
+        Disk { only_replaces: true, ..self }
+    }
+
     /// Starts a process.
     pub fn start(&mut self, pid: u8, start: u8) {
         self.running.insert(pid, start);
@@ -278,12 +287,18 @@ impl Disk {
     /// `renameat2(2)` with `RENAME_NOREPLACE`.
     pub fn rename_noreplace(&mut self, from: Name, to: Name) -> Answer<()> {
         self.find(from)?;
+        if self.only_replaces {
+            return Err(FaultKind::Unsupported);
+        }
         if self.has(to) { Err(FaultKind::Exists) } else { self.rename(from, to) }
     }
 
     /// `renameat2(2)` with `RENAME_EXCHANGE`.
     pub fn rename_exchange(&mut self, one: Name, other: Name) -> Answer<()> {
         let (a, b) = (self.find(one)?, self.find(other)?);
+        if self.only_replaces {
+            return Err(FaultKind::Unsupported);
+        }
         self.names.insert(one, b);
         self.names.insert(other, a);
         Ok(())
