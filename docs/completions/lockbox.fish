@@ -45,7 +45,7 @@ complete -c lockbox -n __lockbox_is_first -f -a setlock -d 'run a program that h
 complete -c lockbox -n '__lockbox_is help' -f -a 'run acquire release touch break status wait list explain doctor help version dotlockfile flock lockf lockfile setlock'
 complete -c lockbox -n '__lockbox_is run; and __lockbox_has_path -k --kind -w --wait -m --message -p --mode -E --conflict-exit-code --stale-age --lease --refresh' -a '(__fish_complete_command)'
 complete -c lockbox -n '__lockbox_is run' -s k -l kind -x -a 'file flock lockf ofd nfs symlink mkdir pidfile' -d 'kind of lock'
-complete -c lockbox -n '__lockbox_is run' -s s -l shared -d 'shared, beside others who hold it shared; flock, lockf, ofd'
+complete -c lockbox -n '__lockbox_is run' -s s -l shared -d 'shared, beside others who hold it shared; flock, lockf, ofd, dlm'
 complete -c lockbox -n '__lockbox_is run' -s n -l nonblock -d 'do not wait if another holds it'
 complete -c lockbox -n '__lockbox_is run' -s w -l wait -x -d 'wait at most so long; fractions allowed'
 complete -c lockbox -n '__lockbox_is run' -s m -l message -x -d 'say TEXT in the lock; file (instead of the pid), nfs'
