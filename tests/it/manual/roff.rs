@@ -2,8 +2,6 @@
 
 use core::fmt::Write;
 
-use lock_core::kind::Kind;
-
 use crate::program::{Choice, Program, applets, commands, overview};
 use crate::words;
 
@@ -138,13 +136,11 @@ pub(crate) fn lockbox() -> String {
     }
     page.section("KINDS");
     page.paragraph(
-        "The first four are kernel locks, gone with their holder; the others are names, found \
+        "The first four are kernel locks, gone with their holder; the next four are names, found \
          stale when their holder is dead.",
     );
-    for kind in Kind::ALL {
-        let words = words::KINDS.iter().find(|it| it.0 == kind.name());
-        let text = words.unwrap_or_else(|| panic!("{}: a kind without words", kind.name())).1;
-        page.item(&format!("\\fB{}\\fR", kind.name()), text);
+    for (kind, text) in words::KINDS {
+        page.item(&format!("\\fB{kind}\\fR"), text);
     }
     page.section("SEE ALSO");
     let others: Vec<String> =

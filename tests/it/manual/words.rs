@@ -1,7 +1,7 @@
 //! What the documentation says that no table of the tool does.
 
 /// What one kind is, in a sentence.
-pub(crate) const KINDS: [(&str, &str); 8] = [
+pub(crate) const KINDS: [(&str, &str); 9] = [
     (
         "file",
         "flock and POSIX record lock together, the holder named in the file. The default; Jane \
@@ -14,6 +14,11 @@ pub(crate) const KINDS: [(&str, &str); 8] = [
     ("symlink", "Symbolic link PATH whose target names the holder."),
     ("mkdir", "Directory PATH with its holder named inside."),
     ("pidfile", "File PATH with pid and host in it; Pidfile.jl."),
+    (
+        "dlm",
+        "Resource of the distributed lock manager: PATH is LOCKSPACE/RESOURCE, shared by the nodes \
+         of a cluster. For run and wait, where the tool is built with this part. Can be shared.",
+    ),
 ];
 
 /// What an applet's page says.
