@@ -9,6 +9,7 @@ use lock_core::payload::identity;
 use lock_core::payload::link_identity::LinkIdentity;
 use lock_core::payload::nfs_info::{NFS_INFO_MAX, NfsInfo};
 use lock_core::payload::pidfile::{self, Pidfile};
+use lock_core::payload::python;
 use lock_core::staleness::Claim;
 
 use crate::existence::built::{MKDIR, NFS, PIDFILE, SYMLINK};
@@ -117,7 +118,11 @@ fn pidfile(owner: &Owner) -> Option<Payload> {
 pub fn decode(kind: Kind) -> fn(&[u8]) -> Option<Claim> {
     match kind {
         Kind::Nfs if NFS => |file| NfsInfo::parse(file).ok().map(|info| info.claim()),
-        Kind::Pidfile if PIDFILE => |file| Pidfile::parse(file).claim().ok(),
+        // What names its holder as Python's libraries do would be pid 0 to Julia.
+        Kind::Pidfile if PIDFILE => |file| {
+            let python = python::filelock(file).or_else(|_| python::flufl(file));
+            python.or_else(|_| Pidfile::parse(file).claim()).ok()
+        },
         Kind::Symlink | Kind::Mkdir if SYMLINK || MKDIR => {
             |target| LinkIdentity::parse(target).ok().map(|identity| identity.claim())
         }
@@ -147,6 +152,16 @@ mod tests {
             assert_eq!(claim.owner.pid_namespace, mine.pid_namespace);
             assert_eq!(claim.flocked, kind != Kind::Symlink, "{kind:?}");
         }
+    }
+
+    #[test]
+    fn pid_files_of_others_name_their_holders() {
+        for file in [&b"12 vm"[..], b"12\nvm\n", b"12\nvm\n4711\n", b"/lock|vm|12|99"] {
+            let owner = decode(Kind::Pidfile)(file).unwrap().owner;
+            assert_eq!(owner.pid.map(lock_core::owner::Pid::get), Some(12), "{file:?}");
+            assert_eq!(owner.host.as_deref(), Some(&b"vm"[..]), "{file:?}");
+        }
+        assert_eq!(decode(Kind::Pidfile)(b"12\n").unwrap().owner.host.as_deref(), Some(&b""[..]));
     }
 
     #[test]

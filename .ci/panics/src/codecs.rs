@@ -15,7 +15,7 @@ use lock_core::payload::parse::ParseError;
 use lock_core::payload::pid_text::{self, PidText};
 use lock_core::payload::pidfile::{self, Pidfile};
 use lock_core::payload::sexp::{Reader, Token};
-use lock_core::payload::{ocaml_int, proc_locks};
+use lock_core::payload::{ocaml_int, proc_locks, python};
 use lock_core::staleness::{Claim, TimeNamespace};
 
 use crate::outside::{bytes, flag, keep, maybe, maybe_signed, number, print, signed};
@@ -151,6 +151,11 @@ extern "C" fn pidfile_codec() {
     if let Some(host) = host() {
         keep(pidfile::write(pid(), &host));
     }
+}
+
+#[unsafe(no_mangle)]
+extern "C" fn python_codecs() {
+    bytes(|file| keep((told(python::filelock(file)), told(python::flufl(file)))));
 }
 
 #[unsafe(no_mangle)]

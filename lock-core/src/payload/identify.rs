@@ -104,8 +104,6 @@ impl Convention {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::owner::{PidNamespace, StartTime};
-    use std::string::ToString;
     use std::vec::Vec;
 
     fn names(carrier: FileType, name: &str, content: &[u8]) -> Vec<&'static str> {
@@ -148,6 +146,8 @@ mod tests {
             (Regular, "postmaster.pid", b"1234\n/var/lib/pg\n", "PostgreSQL"),
             (Regular, ".s.PGSQL.5432.lock", b"1234\n/var/lib/pg\n", "PostgreSQL"),
             (Regular, "x.lock", b"1234\nvm\n", "Python filelock, soft"),
+            (Regular, "x.lock", b"1234\nvm\n1\n2\n", "git"),
+            (Regular, "x", b"/tmp/x|vm|1234|99", "Python flufl.lock"),
             (Regular, "x.lock", b"0\n", "liblockfile"),
             (Regular, "x.lock", b"1234\n", "liblockfile"),
             (Regular, "x.lock", b"0", "procmail"),
@@ -165,29 +165,6 @@ mod tests {
         assert_eq!(found.next().unwrap().claim.unwrap_err().at, 5);
         // The second guess is what the content alone looks like.
         assert!(found.next().unwrap().claim.is_ok());
-    }
-
-    #[test]
-    fn filelock_adds_namespace_and_start_time() {
-        let claim = |content: &[u8]| {
-            let found = identify(FileType::Regular, b"x.lock", content).next().unwrap();
-            assert_eq!(found.convention.name, "Python filelock, soft");
-            found.claim.unwrap()
-        };
-        let plain = claim(b"12\nvm\n");
-        assert_eq!(plain.owner.to_string(), "pid 12 on vm");
-        assert_eq!((plain.owner.pid_namespace, plain.owner.start), (None, None));
-        // 2^64 + 4711.
-        let full = claim(b"12\nvm?pidns-f0000001\n18446744073709556327\n");
-        assert_eq!(full.owner.to_string(), "pid 12 on vm");
-        assert_eq!(full.owner.pid_namespace, Some(PidNamespace(0xf000_0001)));
-        assert_eq!(full.owner.start, Some(StartTime(4711)));
-        // Without a boot these may be another system's units.
-        assert_eq!(claim(b"12\nvm\n4711\n").owner.start, None);
-        for content in [&b"12\nvm"[..], b"12\nvm\nx\n", b"12\nvm\n1\n2\n", b"12\n?pidns-1\n"] {
-            let found = identify(FileType::Regular, b"x.lock", content).next().unwrap();
-            assert_ne!(found.convention.name, "Python filelock, soft");
-        }
     }
 
     #[test]

@@ -10,6 +10,7 @@
 //! | [`nfs_info`] | s-expression | `Lock_file_blocking.Nfs` |
 //! | [`pidfile`] | `PID HOST` | Pidfile.jl |
 //! | [`pid_text`] | a pid in many dresses | daemons, BSD, UUCP, X11, liblockfile and others |
+//! | [`python`] | pid and host, in lines or between bars | Python's filelock and flufl.lock |
 //! | [`link_target`] | target of a symbolic link | Emacs, Mercurial, Chromium, Firefox |
 //! | [`link_identity`] | target of a symbolic link, 59 bytes | this library |
 //! | [`identity`] | comment before an s-expression | this library |
@@ -30,5 +31,6 @@ pub mod parse;
 pub mod pid_text;
 pub mod pidfile;
 pub mod proc_locks;
+pub mod python;
 pub mod sexp;
 pub mod write;

@@ -9,7 +9,7 @@ use lock_core::payload::identify::{Finding, identify};
 use crate::{is_current, root};
 
 /// Locks as their programs leave them: what it is, how it is called, what is in it.
-const SAMPLES: [(FileType, &str, &[u8]); 34] = [
+const SAMPLES: [(FileType, &str, &[u8]); 36] = [
     (Regular, "backup.lock", b"1234\n"),
     (Regular, "backup", b"nightly backup\n"),
     (Regular, "backup", b""),
@@ -30,6 +30,8 @@ const SAMPLES: [(FileType, &str, &[u8]); 34] = [
     (Regular, "x.pid", b"1234"),
     (Regular, "x.lock", b"1234\nvm\n"),
     (Regular, "x.lock", b"1234\nvm?pidns-f0000001\n18446744073709556327\n"),
+    (Regular, "x.lock", b"1234\nvm\n5604342160875076578083143937185531220986839961939895915111\n"),
+    (Regular, "x.lock", b"/run/lock/x.lock|vm|1234|8872312"),
     (Regular, "x.lock", b"0\n"),
     (Regular, "x.lock", b"0"),
     (Regular, "index.lock", b"DIRC\0\0\0\x02"),
@@ -96,7 +98,8 @@ fn page() -> String {
         };
         let bytes = match content {
             [] => String::new(),
-            bytes => format!("`{}`", bytes.escape_ascii()),
+            // A bar would end the cell.
+            bytes => format!("`{}`", bytes.escape_ascii()).replace('|', "\\|"),
         };
         let claim = finding.claim.as_ref().expect("a sample can be read");
         let nobody = claim.owner.pid.is_none() && claim.owner.message.is_none();

@@ -7,17 +7,30 @@ use std::path::Path;
 use crate::kernel;
 use crate::links;
 use crate::mail;
+use crate::node;
 use crate::peer::{Peer, Recovery, Seen, Sees};
+use crate::pidfiles;
 use crate::python;
 
 /// The families, with what they have in common.
-const FAMILIES: [(&str, &str, &[&Peer]); 4] = [
+const FAMILIES: [(&str, &str, &[&Peer]); 6] = [
     (
         "Kernel locks",
         "The kernel keeps them: whoever dies has released them. Nothing needs to be removed.",
         kernel::PEERS,
     ),
-    ("Python", "", python::PEERS),
+    (
+        "Python",
+        "The first four are kernel locks. The others are files whose presence is the lock, and \
+         that name their holders.",
+        python::PEERS,
+    ),
+    (
+        "Node",
+        "A directory is the lock. Its holder touches it; who does not is taken for dead.",
+        node::PEERS,
+    ),
+    ("Pid files", "A file names a daemon. Only BSD's is locked too.", pidfiles::PEERS),
     (
         "Mail",
         "A file that is there is the lock. Who is killed leaves it: by its age, or by a pid in it, \
@@ -76,6 +89,7 @@ fn seen(seen: Seen) -> String {
         Seen::Holder => "who holds it (`status`)".to_owned(),
         Seen::Held => "that it is held (`status`)".to_owned(),
         Seen::Explained(convention) => format!("who holds it (`explain`: {convention})"),
+        Seen::Named(convention) => format!("what it is, and not whose (`explain`: {convention})"),
     }
 }
 
@@ -90,7 +104,8 @@ fn recovery(recovery: Recovery, gets: &str) -> String {
     match recovery {
         Recovery::Kernel => format!("{gets} at once: the kernel released it"),
         Recovery::Dead => format!("{gets} at the next try: the process is gone"),
-        Recovery::Age(age_s) => format!("{gets} when the lock is {age_s} s old"),
+        Recovery::Age(age_s) => format!("{gets} when it has not been touched for {age_s} s"),
+        Recovery::Break => format!("{gets} after `lockbox break`"),
         Recovery::Removal => format!("{gets} after `lockbox break --force`"),
     }
 }
@@ -98,9 +113,9 @@ fn recovery(recovery: Recovery, gets: &str) -> String {
 #[test]
 fn the_page_is_current() {
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../docs/peers.md");
-    if std::env::var_os("WRITE").is_some() {
+    if std::env::var_os("UPDATE").is_some() {
         fs::write(&path, page()).unwrap();
     }
     let written = fs::read_to_string(path).unwrap_or_default();
-    assert_eq!(written, page(), "WRITE=1 cargo test -p lock-tests --test peers writes it anew");
+    assert_eq!(written, page(), "UPDATE=1 cargo test -p lock-tests --test peers writes it anew");
 }

@@ -3,28 +3,12 @@
 use std::process::Command;
 
 use crate::kernel::KERNEL;
-use crate::peer::{Ours, Peer, Recovery, Seen, Sees, program, script};
+use crate::peer::{Peer, Recovery, Seen, Sees, foreign, program, script};
 use crate::stories::stories;
 
 stories! {
     emacs: EMACS,
     mercurial: MERCURIAL,
-}
-
-/// A row of ours: the link with the target that a convention of theirs wants.
-macro_rules! foreign_link {
-    ($convention:literal, $shown:literal) => {
-        Ours {
-            kind: "symlink",
-            shown: $shown,
-            hold: |_, lock| {
-                program(env!("CARGO_BIN_EXE_foreign_link"), &[$convention, "hold", lock])
-            },
-            attempt: |_, lock| {
-                program(env!("CARGO_BIN_EXE_foreign_link"), &[$convention, "try", lock])
-            },
-        }
-    };
 }
 
 const EMACS: Peer = Peer {
@@ -33,7 +17,8 @@ const EMACS: Peer = Peer {
     lock: ".#notes",
     hold: |_| edit("hold"),
     attempt: |_| edit("try"),
-    ours: foreign_link!(
+    ours: foreign!(
+        "symlink",
         "emacs",
         "`lock_file_blocking::symlink` on `.#NAME` with a target by `link_target::Emacs`"
     ),
@@ -63,7 +48,8 @@ const MERCURIAL: Peer = Peer {
         program("hg", &["-R", "repository", "--config", "ui.timeout=0", "debugrebuilddirstate"])
     },
     refused: 255,
-    ours: foreign_link!(
+    ours: foreign!(
+        "symlink",
         "mercurial",
         "`lock_file_blocking::symlink` on `.hg/wlock` with a target by `link_target::Mercurial`"
     ),

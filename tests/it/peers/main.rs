@@ -10,6 +10,8 @@ mod document;
 mod kernel;
 mod links;
 mod mail;
+mod node;
 mod peer;
+mod pidfiles;
 mod python;
 mod stories;

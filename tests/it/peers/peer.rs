@@ -57,6 +57,8 @@ pub(crate) enum Seen {
     Held,
     /// `explain` says by whom, and names this convention first.
     Explained(&'static str),
+    /// `explain` names this convention first; nobody could say who holds it.
+    Named(&'static str),
 }
 
 /// What a peer says of a holder of ours.
@@ -77,7 +79,9 @@ pub(crate) enum Recovery {
     Dead,
     /// Tries are refused until the lock is so old, in seconds.
     Age(u64),
-    /// Tries are refused until somebody removes the lock.
+    /// Tries are refused until `break` has found that the holder is dead.
+    Break,
+    /// Tries are refused until somebody removes the lock, who knows better.
     Removal,
 }
 
@@ -103,6 +107,23 @@ macro_rules! lockbox_run {
     }};
 }
 pub(crate) use lockbox_run;
+
+/// The program of ours that speaks as others do.
+macro_rules! foreign {
+    ($kind:literal, $convention:literal, $shown:literal) => {
+        $crate::peer::Ours {
+            kind: $kind,
+            shown: $shown,
+            hold: |_, lock| $crate::peer::in_foreign_words(&[$convention, "hold", lock]),
+            attempt: |_, lock| $crate::peer::in_foreign_words(&[$convention, "try", lock]),
+        }
+    };
+}
+pub(crate) use foreign;
+
+pub(crate) fn in_foreign_words(args: &[&str]) -> Command {
+    program(env!("CARGO_BIN_EXE_foreign"), args)
+}
 
 /// What a holder does under its lock.
 pub(crate) const HOLD: &str = "echo READY; read line || :";

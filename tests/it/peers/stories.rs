@@ -58,6 +58,42 @@ fn we_are_killed(peer: &Peer, dir: &Path) {
     recover(peer, dir, peer.its_recovery, "they", &|| they_try(peer, dir), peer.refused);
 }
 
+/// We hold, and live, and they take it all the same: what they do with a lock of ours that is not
+/// for them. It is as old as is said.
+pub(crate) fn tell_of_theft(peer: &Peer, age_s: u64, take: Command) {
+    let scratch = Scratch::new(peer);
+    let dir = &scratch.0;
+    let holder = we_start(peer, dir);
+    assert_eq!(they_try(peer, dir), peer.refused, "{}: while it is young", peer.name);
+    grow_old(&peer.lock(dir), age_s);
+    let (status, said) = finish(take, dir, peer.name);
+    assert_eq!(status, TAKEN, "{}: {said}", peer.name);
+    holder.kill();
+}
+
+/// A file names a process: we see which, and when it is gone.
+pub(crate) fn tell_of_reading(name: &str, convention: &str, content: fn(u32) -> String) {
+    let scratch = Scratch::named(&format!("{name}{convention}"));
+    let mut child = Command::new("cat").stdin(Stdio::piped()).spawn().unwrap();
+    fs::write(scratch.0.join(name), content(child.id())).unwrap();
+    let pid = child.id();
+    let state = || {
+        let (_, out, _) = ours(&["explain", "-j", name], &scratch.0);
+        let said: Value = serde_json::from_str(&out).unwrap();
+        let first = &said["conventions"][0];
+        assert_eq!(
+            (&first["name"], &first["owner"]["pid"]),
+            (&convention.into(), &pid.into()),
+            "{said}"
+        );
+        first["state"].as_str().unwrap().to_owned()
+    };
+    assert_eq!(state(), "held", "{name}");
+    child.kill().unwrap();
+    child.wait().unwrap();
+    assert_eq!(state(), "stale", "{name}");
+}
+
 fn recover(
     peer: &Peer,
     dir: &Path,
@@ -76,14 +112,19 @@ fn recover(
             assert_eq!(attempt(), refused, "{name}: {who}: half as old");
             grow_old(&peer.lock(dir), age_s + 2);
         }
-        Recovery::Removal => {
+        Recovery::Break | Recovery::Removal => {
             assert_eq!(attempt(), refused, "{name}: {who}: dead");
             grow_old(&peer.lock(dir), 10 * 86_400);
             assert_eq!(attempt(), refused, "{name}: {who}: dead for long");
             let lock = peer.lock(dir);
             let lock = lock.to_str().unwrap();
-            let removed = ours(&["break", "--force", "-k", peer.ours.kind, lock], dir);
-            assert_eq!(removed.0, TAKEN, "{name}: {who}: {}", removed.2);
+            let (status, _, said) = ours(&["break", "-k", peer.ours.kind, lock], dir);
+            let proof = if recovery == Recovery::Break { TAKEN } else { BUSY };
+            assert_eq!(status, proof, "{name}: {who}: {said}");
+            if recovery == Recovery::Removal {
+                let forced = ours(&["break", "--force", "-k", peer.ours.kind, lock], dir);
+                assert_eq!(forced.0, TAKEN, "{name}: {who}: {}", forced.2);
+            }
         }
     }
     assert_eq!(attempt(), TAKEN, "{name}: {who}: recovered");
@@ -105,12 +146,16 @@ fn see(peer: &Peer, dir: &Path, pid: u32) {
             assert_eq!((status, &said["state"]), (0, &"held".into()), "{name}: {said}");
             assert_eq!(said["owner"]["pid"], Value::Null, "{name}: {said}");
         }
-        Seen::Explained(convention) => {
+        Seen::Explained(convention) | Seen::Named(convention) => {
             let (status, out, _) = ours(&["explain", "-j", lock], dir);
             let said: Value = serde_json::from_str(&out).unwrap();
             let first = &said["conventions"][0];
             assert_eq!((status, &first["name"]), (0, &convention.into()), "{name}: {said}");
-            assert_eq!((&first["owner"]["pid"], &first["state"]), (&pid.into(), &"held".into()));
+            let (pid, state) = match peer.seen {
+                Seen::Explained(_) => (pid.into(), "held"),
+                _ => (Value::Null, "unknown"),
+            };
+            assert_eq!((&first["owner"]["pid"], &first["state"]), (&pid, &state.into()), "{said}");
         }
     }
 }
@@ -205,11 +250,16 @@ struct Scratch(PathBuf);
 
 impl Scratch {
     fn new(peer: &Peer) -> Scratch {
-        let name: String = peer.name.chars().filter(char::is_ascii_alphanumeric).collect();
+        let scratch = Scratch::named(peer.name);
+        (peer.prepare)(&scratch.0);
+        scratch
+    }
+
+    fn named(name: &str) -> Scratch {
+        let name: String = name.chars().filter(char::is_ascii_alphanumeric).collect();
         let process = std::process::id();
         let path = Path::new(env!("CARGO_TARGET_TMPDIR")).join(format!("peers-{name}-{process}"));
         fs::create_dir_all(&path).unwrap();
-        (peer.prepare)(&path);
         Scratch(path)
     }
 }

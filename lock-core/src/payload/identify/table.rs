@@ -2,8 +2,8 @@
 
 use super::Convention;
 use super::read::{
-    always, filelock, link_identity, local_message, names_pid_and_host, never, nothing_in_it,
-    pid_column, pid_text, said,
+    always, link_identity, local_message, names_pid_and_host, never, nothing_in_it, pid_column,
+    pid_text, said,
 };
 use crate::os::FileType::{Directory, Regular, Symlink};
 use crate::payload::link_target::{Chromium, Emacs, Firefox, Mercurial};
@@ -11,6 +11,7 @@ use crate::payload::nfs_info::NfsInfo;
 use crate::payload::parse::{Expected, ParseError};
 use crate::payload::pid_text::{ANONYMOUS, Dialect};
 use crate::payload::pidfile::Pidfile;
+use crate::payload::python;
 use crate::staleness::Claim;
 
 /// What a convention calls its locks.
@@ -163,7 +164,15 @@ pub(super) const CONVENTIONS: &[Convention] = &[
         carriers: &[Regular],
         file_name: Name::Shared(&[Suffix(b".lock")]),
         is_telling: never,
-        read: filelock,
+        read: python::filelock,
+    },
+    Convention {
+        name: "Python flufl.lock",
+        rule: "free ten seconds after the time of its last change, which lies in the future",
+        carriers: &[Regular],
+        file_name: Name::Any,
+        is_telling: always,
+        read: python::flufl,
     },
     Convention {
         name: "liblockfile",

@@ -1,4 +1,6 @@
-"""A peer in Python: locks.py LIBRARY hold|try PATH. Ends with 75 if the lock is held by another."""
+"""A peer in Python: locks.py LIBRARY hold|try|wait PATH
+
+Ends with 75 if the lock is held by another."""
 import sys
 
 library, what, path = sys.argv[1:]
@@ -12,7 +14,20 @@ elif library == "filelock soft":
     import filelock
 
     lock = filelock.SoftFileLock(path)
-    take, give, busy = lambda: lock.acquire(blocking=False), lock.release, filelock.Timeout
+    take, give = lambda: lock.acquire(blocking=what == "wait"), lock.release
+    busy = filelock.Timeout
+elif library == "flufl.lock":
+    import datetime
+    import socket
+
+    import flufl.lock
+
+    # On a host without a domain they are the same.
+    socket.getfqdn = socket.gethostname
+    lock = flufl.lock.Lock(path)
+    # With less time it would not look at the age of what is in its way.
+    take, give = lambda: lock.lock(timeout=datetime.timedelta(seconds=3)), lock.unlock
+    busy = flufl.lock.TimeOutError
 elif library == "portalocker":
     import portalocker
 
