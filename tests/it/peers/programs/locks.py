@@ -25,8 +25,8 @@ elif library == "flufl.lock":
     # On a host without a domain they are the same.
     socket.getfqdn = socket.gethostname
     lock = flufl.lock.Lock(path)
-    # With less time it would not look at the age of what is in its way.
-    take, give = lambda: lock.lock(timeout=datetime.timedelta(seconds=3)), lock.unlock
+    # Without time it would not look at the age of what is in its way.
+    take, give = lambda: lock.lock(timeout=datetime.timedelta(seconds=1)), lock.unlock
     busy = flufl.lock.TimeOutError
 elif library == "portalocker":
     import portalocker
