@@ -53,9 +53,9 @@ For each program or library that locks in a way of its own: what of ours goes wi
 lock, what each sees of the other, what happens when a holder is killed, and how to move over.
 
 `bash .ci/run peers` installs them all and tries every row, in both directions: one holds, and the
-other sees it and is refused; it gives back, and the other gets the lock; it is killed with SIGKILL,
-and the other recovers. This page is made from the table that the tests go by, and checked to be
-current.
+other sees it and is refused, or waits; it gives back, and the other gets the lock; it is killed
+with SIGKILL, and the other recovers. This page is made from the table that the tests go by, and
+checked to be current.
 ";
 
 /// The page.

@@ -44,6 +44,7 @@ const MERCURIAL: Peer = Peer {
         command.arg(script("wlock.py")).arg("repository");
         command
     },
+    waits: false,
     attempt: |_| {
         program("hg", &["-R", "repository", "--config", "ui.timeout=0", "debugrebuilddirstate"])
     },

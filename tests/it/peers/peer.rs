@@ -18,6 +18,8 @@ pub(crate) struct Peer {
     /// Takes the lock, says READY, holds it until its input ends, and gives it back. Its pid is
     /// the holder's.
     pub(crate) hold: fn(&Path) -> Command,
+    /// Whether `hold` waits in the kernel's queue for its turn.
+    pub(crate) waits: bool,
     /// Tries once; ends with 0 if it had the lock.
     pub(crate) attempt: fn(&Path) -> Command,
     /// How `attempt` ends if it is refused.

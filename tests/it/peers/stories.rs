@@ -34,7 +34,7 @@ fn they_hold(peer: &Peer, dir: &Path) {
     assert_eq!(they_try(peer, dir), TAKEN, "{}: and leaves it as good as new", peer.name);
 }
 
-/// We hold: they are refused until we give it back.
+/// We hold: they are refused, or wait, until we give it back.
 fn we_hold(peer: &Peer, dir: &Path) {
     assert_eq!(they_try(peer, dir), TAKEN, "{}: it is free at first", peer.name);
     let holder = we_start(peer, dir);
@@ -42,7 +42,17 @@ fn we_hold(peer: &Peer, dir: &Path) {
     assert_eq!(status, peer.refused, "{}: refused while we hold: {said}", peer.name);
     let pid = holder.child.id().to_string();
     assert!(peer.it_sees == Sees::Held || said.contains(&pid), "{}: {said}", peer.name);
-    holder.end();
+    if peer.waits {
+        let waiter = Holder::spawn((peer.hold)(dir), dir, peer.name);
+        let waits = format!("waited for by pid {} ", waiter.child.id());
+        while !ours(&["list"], dir).1.contains(&waits) {
+            std::thread::yield_now();
+        }
+        holder.end();
+        waiter.ready(peer.name).end();
+    } else {
+        holder.end();
+    }
     assert_eq!(they_try(peer, dir), TAKEN, "{}: they get what we gave back", peer.name);
 }
 
@@ -209,20 +219,29 @@ struct Holder {
 }
 
 impl Holder {
-    /// Starts it, and waits until it says that it is ready.
-    fn start(mut command: Command, dir: &Path, name: &str) -> Holder {
+    /// Starts it, and waits until it holds its lock.
+    fn start(command: Command, dir: &Path, name: &str) -> Holder {
+        Self::spawn(command, dir, name).ready(name)
+    }
+
+    fn spawn(mut command: Command, dir: &Path, name: &str) -> Holder {
         command.current_dir(dir).stdin(Stdio::piped()).stdout(Stdio::piped());
         let started = command.spawn();
-        let mut child = started.unwrap_or_else(|error| panic!("{name} is not there: {error}"));
+        let child = started.unwrap_or_else(|error| panic!("{name} is not there: {error}"));
+        Holder { child }
+    }
+
+    /// Waits until it says that it is ready.
+    fn ready(mut self, name: &str) -> Holder {
         let mut said = Vec::new();
         let mut byte = [0];
         while !said.ends_with(b"READY") {
-            let read = child.stdout.as_mut().unwrap().read(&mut byte).unwrap();
+            let read = self.child.stdout.as_mut().unwrap().read(&mut byte).unwrap();
             let text = String::from_utf8_lossy(&said);
             assert_eq!(read, 1, "{name} does not hold its lock; it said {text:?}");
             said.push(byte[0]);
         }
-        Holder { child }
+        self
     }
 
     /// Has it give the lock back.
