@@ -7,3 +7,4 @@
 mod dlm;
 mod harness;
 mod initramfs;
+mod nfs;

@@ -26,6 +26,7 @@ pub struct Image {
     packages: Vec<String>,
     programs: Vec<String>,
     libraries: Vec<String>,
+    files: Vec<String>,
 }
 
 /// An image on disk and its kernel. It is removed when dropped.
@@ -56,6 +57,7 @@ impl Image {
             packages: Vec::new(),
             programs: Vec::new(),
             libraries: Vec::new(),
+            files: Vec::new(),
         }
     }
 
@@ -80,6 +82,15 @@ impl Image {
         self.with_modules(&["virtio_pci", "virtio_net"])
     }
 
+    /// What [`Options::disk`](super::Options::disk) needs, with ext4 on it.
+    #[must_use]
+    pub fn with_disk(self) -> Image {
+        self.with_modules(&["virtio_pci", "virtio_blk", "crc32c_generic", "ext4"])
+            .with_packages(&["libc6", "e2fsprogs", "libext2fs2"])
+            .with_packages(&["libcom-err2", "libblkid1", "libuuid1"])
+            .with_programs(&["mke2fs"])
+    }
+
     /// What [`Options::share`](super::Options::share) needs.
     #[must_use]
     pub fn with_sharing(self) -> Image {
@@ -93,7 +104,8 @@ impl Image {
         self
     }
 
-    /// Programs of those packages, in `/sbin`, and the libraries that they are linked with.
+    /// Programs of those packages, in `/sbin`, and the libraries that they are linked with. One
+    /// that busybox has too needs its path to be run: the shell takes its own for a mere name.
     #[must_use]
     pub fn with_programs(mut self, names: &[&str]) -> Image {
         self.programs.extend(names.iter().map(ToString::to_string));
@@ -104,6 +116,13 @@ impl Image {
     #[must_use]
     pub fn with_libraries(mut self, names: &[&str]) -> Image {
         self.libraries.extend(names.iter().map(ToString::to_string));
+        self
+    }
+
+    /// Other files of those packages, where the packages have them.
+    #[must_use]
+    pub fn with_package_files(mut self, paths: &[&str]) -> Image {
+        self.files.extend(paths.iter().map(ToString::to_string));
         self
     }
 
@@ -161,6 +180,10 @@ impl Image {
     fn add_programs(&mut self) {
         let packages: Vec<&str> = self.packages.iter().map(String::as_str).collect();
         let packages = Packages::unpacked(&packages);
+        for path in &self.files {
+            let file = packages.file(path).unwrap_or_else(|| panic!("no package has {path}"));
+            self.archive.file(path, 0o644, fs::read(file).expect("a file"));
+        }
         let mut libraries: Vec<String> = self.libraries.clone();
         for name in &self.programs {
             let path = packages.program(name);

@@ -58,6 +58,15 @@ impl Options {
         self
     }
 
+    /// With this file as a disk, `/dev/vda`, which outlives the machine. Wants
+    /// [`Image::with_disk`](super::Image::with_disk).
+    #[must_use]
+    pub fn disk(mut self, file: &Path) -> Options {
+        self.qemu.push("-drive".to_owned());
+        self.qemu.push(format!("file={},format=raw,if=virtio,cache=unsafe", file.display()));
+        self
+    }
+
     /// With a directory of this machine at `mount_point`, by 9p. Wants
     /// [`Image::with_sharing`](super::Image::with_sharing).
     #[must_use]
