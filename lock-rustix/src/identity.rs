@@ -5,11 +5,12 @@ use arrayvec::ArrayVec;
 use lock_core::os::ProcessState;
 use lock_core::owner::{BootId, Owner, Pid, PidNamespace};
 use lock_core::staleness::{Claim, Observer, TimeNamespace, pid_is_comparable};
-use rustix::fd::AsFd;
-use rustix::fs::{AtFlags, CWD, Mode, OFlags, fstatfs, openat, statat};
+use rustix::fd::{AsFd, BorrowedFd};
+use rustix::fs::{AtFlags, CWD, Mode, OFlags, fstat, fstatfs, major, openat, statat};
 use rustix::rand::{GetRandomFlags, getrandom};
 
 use crate::clock;
+use crate::mountinfo;
 use crate::place::Nonce;
 use crate::process;
 
@@ -119,7 +120,21 @@ pub fn is_local<Fd: AsFd>(dir: Fd) -> bool {
         [0xEF53, 0x5846_5342, 0x9123_683E, 0xF2F5_2010, 0x0102_1994, 0x8584_58F6];
     // The field's type differs between architectures; the magic number's 32 bits do not.
     #[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss)]
-    fstatfs(dir).is_ok_and(|facts| LOCAL.contains(&(facts.f_type as u32)))
+    let says_so = fstatfs(&dir).is_ok_and(|facts| LOCAL.contains(&(facts.f_type as u32)));
+    says_so && is_what_it_says(dir.as_fd())
+}
+
+/// Whether `statfs` told the truth. 9p passes on what its server says, who has a disk of his own;
+/// but it has no device, and is listed by its own name.
+#[allow(clippy::unnecessary_cast, reason = "its width differs between architectures")]
+fn is_what_it_says(dir: BorrowedFd<'_>) -> bool {
+    /// Local file systems without a device.
+    const NAMES: [&[u8]; 5] = [b"tmpfs", b"ramfs", b"devtmpfs", b"rootfs", b"btrfs"];
+    if fstat(dir).is_ok_and(|stat| major(stat.st_dev as u64) != 0) {
+        return true;
+    }
+    // Without /proc, as early in a boot, there is no better word.
+    mountinfo::of(dir, |mount| NAMES.contains(&mount.name)).unwrap_or(true)
 }
 
 fn boot_id() -> Option<BootId> {

@@ -52,6 +52,7 @@ pub mod limit;
 pub mod local;
 pub mod lock_table;
 pub mod look;
+mod mountinfo;
 pub mod place;
 pub mod process;
 pub mod queue;

@@ -6,7 +6,7 @@ use rustix::fd::BorrowedFd;
 use rustix::fs::fstatfs;
 use rustix::io::Errno;
 
-use super::mountinfo;
+use crate::mountinfo;
 
 /// A short text of the kernel's, cut to fit.
 pub type Text<const N: usize> = ArrayVec<u8, N>;
@@ -15,7 +15,7 @@ pub type Text<const N: usize> = ArrayVec<u8, N>;
 #[derive(Clone, Debug, Eq, PartialEq)]
 #[non_exhaustive]
 pub struct FileSystem {
-    /// What `statfs(2)` calls it.
+    /// What `statfs(2)` calls it; 0 if that did not answer.
     pub magic: u32,
     /// Its type as `mount(8)` has it, with the subtype; by its number where `/proc` does not tell.
     pub name: Text<32>,
@@ -136,6 +136,15 @@ pub(super) fn look(dir: BorrowedFd<'_>) -> Result<FileSystem, Errno> {
         let by_number = KNOWN.iter().find(|(_, number, _)| *number == magic);
         FileSystem::new(magic, by_number.map_or(b"unknown", |(name, ..)| name), b"", b"")
     }))
+}
+
+/// What can be told of a path's file system without asking it. A relative path is not looked up.
+pub(super) fn guess(path: &[u8]) -> Option<FileSystem> {
+    let mut found = None;
+    mountinfo::of_path(path, &mut |mount| {
+        found = Some(FileSystem::new(0, mount.name, mount.options, mount.super_options));
+    });
+    found
 }
 
 impl FileSystem {

@@ -10,7 +10,6 @@ mod child;
 mod existence;
 mod file_system;
 mod kernel;
-mod mountinfo;
 mod scratch;
 mod sheet;
 mod verdict;
@@ -50,7 +49,8 @@ pub const LIMIT_NS: u64 = 10_000_000_000;
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub struct Report {
-    /// The file system, and how it is mounted; `None` if it did not even tell that.
+    /// The file system, and how it is mounted; where it did not answer, as far as the text of an
+    /// absolute path tells.
     pub file_system: Option<FileSystem>,
     /// How far the file system's clock, which judges locks by age, is ahead of this machine's, in
     /// milliseconds; behind, if negative. 0 if no difference is seen.

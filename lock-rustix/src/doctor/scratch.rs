@@ -39,6 +39,9 @@ impl Scratch<'_> {
     /// The first child's work: what is around, and the kernel kinds.
     pub(super) fn kernel_part(&self, sheet: &Sheet) {
         sheet.enter(Step::Surroundings);
+        if let Some(guessed) = file_system::guess(self.dir.to_bytes()) {
+            sheet.guessed.put(guessed);
+        }
         let dir = match open_directory(self.dir) {
             Ok(dir) => dir,
             Err(errno) => return sheet.opened.put(Err(directory_fault(Call::Open, errno))),

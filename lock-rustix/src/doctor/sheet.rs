@@ -37,6 +37,7 @@ pub(super) enum Step {
 pub(super) struct Sheet {
     step: AtomicU8,
     pub(super) opened: Slot<Result<(), Fault>>,
+    pub(super) guessed: Slot<FileSystem>,
     pub(super) file_system: Slot<FileSystem>,
     pub(super) made: Slot<Result<(), Fault>>,
     pub(super) clock_skew_ms: Slot<i64>,

@@ -48,7 +48,7 @@ pub(super) fn hang(report: &mut Report, at: Option<Step>) {
 
 /// Fills in what the sheet says.
 pub(super) fn complete(report: &mut Report, sheet: &Sheet) {
-    report.file_system = sheet.file_system.take();
+    report.file_system = sheet.file_system.take().or_else(|| sheet.guessed.take());
     report.clock_skew_ms = sheet.clock_skew_ms.take();
     report.events = sheet.events.take();
     report.refuses_both = sheet.refuses_both.take();

@@ -5,6 +5,7 @@
 #![cfg(target_arch = "x86_64")]
 
 mod dlm;
+mod doctor;
 mod harness;
 mod initramfs;
 mod nfs;

@@ -20,17 +20,17 @@ const LINE_MAX: usize = 4096;
 
 /// One mount, as far as locks care.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub(super) struct Mount<'a> {
+pub(crate) struct Mount<'a> {
     /// The file system's type, with its subtype.
-    pub(super) name: &'a [u8],
+    pub(crate) name: &'a [u8],
     /// Options of this mount.
-    pub(super) options: &'a [u8],
+    pub(crate) options: &'a [u8],
     /// Options of the file system, for all its mounts.
-    pub(super) super_options: &'a [u8],
+    pub(crate) super_options: &'a [u8],
 }
 
 /// Shows the mount that the directory is on. `None`: `/proc` does not tell.
-pub(super) fn of<T>(dir: BorrowedFd<'_>, see: impl FnOnce(&Mount<'_>) -> T) -> Option<T> {
+pub(crate) fn of<T>(dir: BorrowedFd<'_>, see: impl FnOnce(&Mount<'_>) -> T) -> Option<T> {
     let id = mount_id(dir)?;
     let file = open(c"/proc/self/mountinfo")?;
     let mut line = [0; LINE_MAX];
@@ -43,6 +43,42 @@ pub(super) fn of<T>(dir: BorrowedFd<'_>, see: impl FnOnce(&Mount<'_>) -> T) -> O
         found.is_none()
     });
     found
+}
+
+/// Shows the mount that an absolute path leads to as far as its text tells, and then each better
+/// one; the last is the best. Nothing but `/proc` is asked, so that this answers where the file
+/// system does not; symbolic links are not followed.
+pub(crate) fn of_path(path: &[u8], see: &mut dyn FnMut(&Mount<'_>)) {
+    let Some(file) = open(c"/proc/self/mountinfo") else { return };
+    let (mut line, mut longest) = ([0; LINE_MAX], 0);
+    for_each_line(&file, &mut line, &mut |line| {
+        let len = line.split(|&byte| byte == b' ').nth(4).and_then(|point| leads(point, path));
+        // What is mounted later lies above.
+        if let (Some(len), Some((_, mount))) = (len.filter(|&len| len >= longest), parse(line)) {
+            longest = len;
+            see(&mount);
+        }
+        true
+    });
+}
+
+/// How long a mount point is, as it is written there, if the path leads to it or through it.
+fn leads(point: &[u8], path: &[u8]) -> Option<usize> {
+    let mut rest = path;
+    let mut written = point;
+    while let [byte, more @ ..] = written {
+        let (byte, more) = match written {
+            // Blanks, line ends and backslashes stand there in octal.
+            [b'\\', a @ b'0'..=b'3', b @ b'0'..=b'7', c @ b'0'..=b'7', more @ ..] => {
+                ((a - b'0') << 6 | (b - b'0') << 3 | (c - b'0'), more)
+            }
+            _ => (*byte, more),
+        };
+        rest = rest.strip_prefix(&[byte])?;
+        written = more;
+    }
+    let is_whole = point == b"/" || matches!(rest, [] | [b'/', ..]);
+    is_whole.then_some(point.len())
 }
 
 /// Shows each line, cut to the buffer, until `see` has seen enough.
@@ -120,6 +156,24 @@ mod tests {
         for line in [&b""[..], b"x 1 0:1 / / rw - a b c", b"1 2 0:3 / / rw", b"1 2 0:3 / / rw -"] {
             assert_eq!(parse(line), None);
         }
+    }
+
+    #[test]
+    fn a_path_leads_through_mount_points() {
+        for (point, path, expected) in [
+            ("/", "/mnt", Some(1)),
+            ("/mnt", "/mnt", Some(4)),
+            ("/mnt", "/mnt/a", Some(4)),
+            ("/mnt", "/mntx", None),
+            ("/mnt/a", "/mnt", None),
+            ("/a\\040b", "/a b/c", Some(7)),
+            ("/a\\040b", "/a_b/c", None),
+        ] {
+            assert_eq!(leads(point.as_bytes(), path.as_bytes()), expected, "{point} {path}");
+        }
+        let mut name = Vec::new();
+        of_path(b"/proc/self", &mut |mount| name = mount.name.to_vec());
+        assert_eq!(name, b"proc");
     }
 
     #[test]
