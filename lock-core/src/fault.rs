@@ -17,6 +17,7 @@ use crate::os::Node;
 /// assert_eq!(fault.to_string(), "open of the lock file: permission denied (errno 13)");
 /// ```
 #[derive(Clone, Copy, Debug, Eq, Hash, PartialEq)]
+#[repr(align(8))]
 pub struct Fault {
     /// The step that failed.
     pub call: Call,

@@ -11,6 +11,7 @@ use lock_core::payload::message::Message;
 use lock_core::scheme::kernel::{self, ByBoth, ByFlock, ByOfd, ByPosix, TryLockError};
 use rustix::fd::{AsFd, BorrowedFd, OwnedFd};
 
+use crate::descriptor::lend;
 use crate::local::{LockError, REPLACED_MAX, Request, fault, wait_on};
 use crate::look::{Standing, look_and};
 use crate::process;
@@ -26,7 +27,7 @@ pub struct Held {
 
 impl AsFd for Held {
     fn as_fd(&self) -> BorrowedFd<'_> {
-        self.file.as_fd()
+        lend(&self.file)
     }
 }
 

@@ -10,6 +10,7 @@ use rustix::fd::{AsFd, AsRawFd};
 use rustix::io::Errno;
 
 use crate::arch::syscall;
+use crate::descriptor::errno;
 
 /// Who owns the lock.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
@@ -34,12 +35,12 @@ mod abi {
 }
 
 #[cfg(target_arch = "x86_64")]
-const FCNTL: usize = 72;
+pub(crate) const FCNTL: usize = 72;
 #[cfg(any(target_arch = "aarch64", target_arch = "riscv64"))]
-const FCNTL: usize = 25;
+pub(crate) const FCNTL: usize = 25;
 /// `fcntl64`.
 #[cfg(any(target_arch = "arm", target_arch = "x86"))]
-const FCNTL: usize = 221;
+pub(crate) const FCNTL: usize = 221;
 
 const F_RDLCK: i16 = 0;
 const F_WRLCK: i16 = 1;
@@ -132,9 +133,5 @@ fn fcntl<Fd: AsFd>(fd: Fd, command: usize, record: &mut Record) -> Result<(), Er
     // SAFETY: `command` is one of the record lock commands above. They read and write one
     // `struct flock`, which `Record` is laid out as, and `record` points to one exclusively.
     let result = unsafe { syscall(FCNTL, [fd, command, record as usize, 0, 0, 0]) };
-    if result < 0 {
-        Err(Errno::from_raw_os_error(i32::try_from(result.unsigned_abs()).unwrap_or(0)))
-    } else {
-        Ok(())
-    }
+    if result < 0 { Err(errno(result)) } else { Ok(()) }
 }

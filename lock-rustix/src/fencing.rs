@@ -14,12 +14,14 @@ use core::ffi::CStr;
 use arrayvec::ArrayVec;
 use lock_core::fault::{Call, Fault, FaultKind};
 use lock_core::os::Node;
-use rustix::fd::{AsFd, OwnedFd};
-use rustix::fs::{FlockOperation, Mode, OFlags, flock, openat};
+use rustix::fd::{AsFd, BorrowedFd, OwnedFd};
+use rustix::fs::{FlockOperation, Mode, OFlags, flock};
 use rustix::io::Errno;
 
+use crate::descriptor::{lend, openat};
 use crate::fault::fault;
 use crate::place::FileName;
+use crate::process::number;
 
 /// What the file's name ends in.
 pub const TOKEN_SUFFIX: &[u8] = b".token";
@@ -43,30 +45,30 @@ const TEXT_MAX: usize = 21;
 /// ```
 pub fn next_token<Fd: AsFd>(dir: Fd, name: &CStr) -> Result<u64, Fault> {
     let name = FileName::new(&[b".", name.to_bytes(), TOKEN_SUFFIX])?;
-    let file = open(dir, name.as_c_str())?;
-    while let Err(errno) = flock(&file, FlockOperation::LockExclusive) {
+    let file = open(dir.as_fd(), name.as_c_str())?;
+    while let Err(errno) = flock(lend(&file), FlockOperation::LockExclusive) {
         if errno != Errno::INTR {
             return Err(fault(Call::Flock, Node::Token, errno));
         }
     }
     let mut buffer = [0; TEXT_MAX + 1];
-    let len = rustix::io::pread(&file, &mut buffer, 0)
+    let len = rustix::io::pread(lend(&file), &mut buffer, 0)
         .map_err(|errno| fault(Call::Pread, Node::Token, errno))?;
     let last = parse(buffer.get(..len).unwrap_or_default()).ok_or(own_fault(FaultKind::Exists))?;
     let next = last.checked_add(1).ok_or(own_fault(FaultKind::Unsupported))?;
     // Numbers only get longer, so the new text covers the old one.
     let text = print(next);
-    let written = rustix::io::pwrite(&file, &text, 0)
+    let written = rustix::io::pwrite(lend(&file), &text, 0)
         .map_err(|errno| fault(Call::Pwrite, Node::Token, errno))?;
     if written == text.len() { Ok(next) } else { Err(own_fault(FaultKind::NoSpace)) }
 }
 
 /// Opens without `O_CREAT` first: see `fs.protected_regular`.
-fn open<Fd: AsFd>(dir: Fd, name: &CStr) -> Result<OwnedFd, Fault> {
+fn open(dir: BorrowedFd<'_>, name: &CStr) -> Result<OwnedFd, Fault> {
     let flags = OFlags::RDWR | OFlags::NOFOLLOW | OFlags::CLOEXEC | OFlags::NOCTTY;
     let mode = Mode::from_raw_mode(crate::sys::LOCK_FILE_MODE);
-    match openat(&dir, name, flags, mode) {
-        Err(Errno::NOENT) => openat(&dir, name, flags | OFlags::CREATE, mode),
+    match openat(dir, name, flags, mode) {
+        Err(Errno::NOENT) => openat(dir, name, flags | OFlags::CREATE, mode),
         opened => opened,
     }
     .map_err(|errno| fault(Call::Open, Node::Token, errno))
@@ -78,20 +80,21 @@ fn parse(text: &[u8]) -> Option<u64> {
         return Some(0);
     }
     let digits = text.strip_suffix(b"\n")?;
-    core::str::from_utf8(digits).ok()?.parse().ok()
+    number(digits)
 }
 
 fn print(number: u64) -> ArrayVec<u8, TEXT_MAX> {
+    // As long as the largest number, so that there is always room.
     let mut text = ArrayVec::new();
     let mut scale = 10_000_000_000_000_000_000;
     while scale > 0 {
         let digit = u8::try_from(number / scale % 10).unwrap_or(0);
         if digit != 0 || scale == 1 || !text.is_empty() {
-            text.push(b'0' + digit);
+            let _ = text.try_push(b'0' + digit);
         }
         scale /= 10;
     }
-    text.push(b'\n');
+    let _ = text.try_push(b'\n');
     text
 }
 
@@ -119,7 +122,12 @@ mod tests {
     fn every_call_gets_a_larger_number() {
         let path = std::env::temp_dir().join(std::format!("lock-token-{}", std::process::id()));
         std::fs::create_dir(&path).unwrap();
-        let dir = openat(rustix::fs::CWD, &*path.to_string_lossy(), OFlags::PATH, Mode::empty());
+        let dir = rustix::fs::openat(
+            rustix::fs::CWD,
+            &*path.to_string_lossy(),
+            OFlags::PATH,
+            Mode::empty(),
+        );
         let dir = dir.unwrap();
         for expected in 1..=11 {
             assert_eq!(next_token(&dir, c"lock"), Ok(expected));

@@ -5,6 +5,7 @@ use lock_core::os::{Files, Flock, Inode, Mode, Node, OfdLocks, PosixLocks, Stat}
 use lock_core::scheme::kernel::{self, ByBoth, ByFlock, ByOfd, ByPosix, Convention, Locked};
 use rustix::fd::{AsFd, BorrowedFd, OwnedFd};
 
+use crate::descriptor::lend;
 use crate::held::{Registration, Reservation};
 use crate::sys::Sys;
 
@@ -143,10 +144,10 @@ impl Guard {
 impl AsFd for Guard {
     fn as_fd(&self) -> BorrowedFd<'_> {
         match &self.proof {
-            Proof::Both(locked) => locked.file().as_fd(),
-            Proof::Flock(locked) => locked.file().as_fd(),
-            Proof::Posix(locked) => locked.file().as_fd(),
-            Proof::Ofd(locked) => locked.file().as_fd(),
+            Proof::Both(locked) => lend(locked.file()),
+            Proof::Flock(locked) => lend(locked.file()),
+            Proof::Posix(locked) => lend(locked.file()),
+            Proof::Ofd(locked) => lend(locked.file()),
         }
     }
 }

@@ -7,21 +7,21 @@
 //! Everything changes while it is read.
 
 use core::ffi::CStr;
-use core::mem::MaybeUninit;
 
 use lock_core::fault::{Call, Fault};
 use lock_core::os::{Inode, Node};
 use lock_core::owner::Pid;
 use lock_core::payload::message::Message;
 use lock_core::payload::proc_locks::{Line, parse};
-use rustix::fd::{AsFd, OwnedFd};
-use rustix::fs::{
-    AtFlags, CWD, Mode, OFlags, RawDir, major, minor, openat, readlinkat_raw, statat,
-};
+use rustix::fd::OwnedFd;
+use rustix::fs::{AtFlags, CWD, Mode, OFlags, major, minor, readlinkat_raw, statat};
 use rustix::io::Errno;
 
+use crate::descriptor::{lend, openat};
+use crate::entries::for_each_entry;
 use crate::fault::fault;
 use crate::place::FileName;
+use crate::process;
 
 /// A descriptor that carries a lock.
 #[derive(Clone, Copy, Debug, Eq, Hash, PartialEq)]
@@ -129,23 +129,21 @@ fn open(path: &CStr, more: OFlags) -> Result<OwnedFd, Errno> {
 
 /// The entries of a directory that are numbers.
 fn for_each_number(directory: &OwnedFd, see: &mut dyn FnMut(u32)) -> Result<(), Errno> {
-    let mut buffer = [MaybeUninit::uninit(); 2048];
-    let mut entries = RawDir::new(directory, &mut buffer);
-    while let Some(entry) = entries.next() {
-        if let Some(number) = decimal(entry?.file_name().to_bytes()) {
+    for_each_entry(lend(directory), &mut [0; 2048], &mut |name| {
+        if let Some(number) = decimal(name.to_bytes()) {
             see(number);
         }
-    }
-    Ok(())
+        Ok(())
+    })
 }
 
 fn for_each_lock(facts: &OwnedFd, pid: Pid, fd: u32, see: &mut dyn FnMut(&Holding)) {
     let name = Message::from_pid(fd);
     let Ok(name) = FileName::new(&[name.text()]) else { return };
     let flags = OFlags::RDONLY | OFlags::CLOEXEC;
-    let Ok(file) = openat(facts.as_fd(), name.as_c_str(), flags, Mode::empty()) else { return };
+    let Ok(file) = openat(lend(facts), name.as_c_str(), flags, Mode::empty()) else { return };
     let mut buffer = [0; FACTS_MAX];
-    let Ok(len) = rustix::io::read(file, &mut buffer) else { return };
+    let Ok(len) = rustix::io::read(lend(&file), &mut buffer) else { return };
     let text = buffer.get(..len).unwrap_or_default();
     for line in text.split(|&byte| byte == b'\n') {
         let lock = line.strip_prefix(b"lock:").map(<[u8]>::trim_ascii).and_then(parse);
@@ -156,5 +154,5 @@ fn for_each_lock(facts: &OwnedFd, pid: Pid, fd: u32, see: &mut dyn FnMut(&Holdin
 }
 
 fn decimal(digits: &[u8]) -> Option<u32> {
-    core::str::from_utf8(digits).ok()?.parse().ok()
+    u32::try_from(process::number(digits)?).ok()
 }

@@ -1,15 +1,15 @@
 //! Who this process is, told so that no other can be taken for it: host, boot, namespaces, pid and
 //! start time. A process that asks often keeps the answer, and asks again in a forked child.
 
-use arrayvec::ArrayVec;
 use lock_core::os::ProcessState;
 use lock_core::owner::{BootId, Owner, Pid, PidNamespace};
 use lock_core::staleness::{Claim, Observer, TimeNamespace, pid_is_comparable};
 use rustix::fd::{AsFd, BorrowedFd};
-use rustix::fs::{AtFlags, CWD, Mode, OFlags, fstat, fstatfs, major, openat, statat};
+use rustix::fs::{AtFlags, CWD, Mode, OFlags, fstat, fstatfs, major, statat};
 use rustix::rand::{GetRandomFlags, getrandom};
 
 use crate::clock;
+use crate::descriptor::{lend, openat};
 use crate::mountinfo;
 use crate::place::Nonce;
 use crate::process;
@@ -141,25 +141,18 @@ fn boot_id() -> Option<BootId> {
     let flags = OFlags::RDONLY | OFlags::CLOEXEC;
     let file = openat(CWD, c"/proc/sys/kernel/random/boot_id", flags, Mode::empty()).ok()?;
     let mut text = [0; 40];
-    let len = rustix::io::read(file, &mut text).ok()?;
+    let len = rustix::io::read(lend(&file), &mut text).ok()?;
     parse_uuid(text.get(..len)?)
 }
 
 /// Reads `xxxxxxxx-xxxx-xxxx-xxxx-xxxxxxxxxxxx`, wherever its dashes are.
 fn parse_uuid(text: &[u8]) -> Option<BootId> {
-    let mut digits = ArrayVec::<u8, 32>::new();
+    let (mut id, mut digits) = (0u128, 0);
     for &byte in text.trim_ascii().iter().filter(|&&byte| byte != b'-') {
-        let digit = char::from(byte).to_digit(16).and_then(|digit| u8::try_from(digit).ok())?;
-        digits.try_push(digit).ok()?;
+        id = id << 4 | u128::from(char::from(byte).to_digit(16)?);
+        digits += 1;
     }
-    let mut id = [0; 16];
-    if !digits.is_full() {
-        return None;
-    }
-    for (byte, pair) in id.iter_mut().zip(digits.chunks_exact(2)) {
-        *byte = pair.iter().fold(0, |byte, digit| byte << 4 | digit);
-    }
-    Some(BootId(id))
+    (digits == 32).then_some(BootId(id.to_be_bytes()))
 }
 
 /// A namespace's number: the inode of its file under `/proc`.

@@ -4,6 +4,7 @@
 //! |---|---|
 //! | [`place`] | where a lock is: directory and name |
 //! | [`sys`] | the traits of [`lock_core::os`], one system call per method |
+//! | [`descriptor`] | descriptors opened and lent without assertions |
 //! | [`fcntl`] | record locks, POSIX and OFD |
 //! | [`fault`] | error numbers and what they mean |
 //! | [`queue`] | waiting in the kernel's own queue |
@@ -38,8 +39,10 @@ pub mod alone;
 #[doc(hidden)]
 pub mod arch;
 pub mod clock;
+pub mod descriptor;
 pub mod dlm;
 pub mod doctor;
+mod entries;
 pub mod existence;
 pub mod fault;
 pub mod fcntl;

@@ -6,9 +6,10 @@
 use lock_core::fault::{Call, Fault, FaultKind};
 use lock_core::os::{Blocker, Inode, Mode, Node};
 use lock_core::payload::proc_locks::{Class, Line, parse};
-use rustix::fd::AsFd;
-use rustix::fs::{CWD, Mode as Permissions, OFlags, fstatfs, major, minor, openat};
+use rustix::fd::{AsFd, BorrowedFd};
+use rustix::fs::{CWD, Mode as Permissions, OFlags, fstatfs, major, minor};
 
+use crate::descriptor::{lend, openat};
 use crate::fault::fault;
 
 /// The kernel's longest line has some 80 bytes; it hands out whole pages of them.
@@ -26,7 +27,7 @@ pub fn find_flock<Fd: AsFd>(file: Fd, inode: Inode) -> Result<Option<Blocker>, F
             || flock
                 && line.major == 0
                 && major(inode.dev) == 0
-                && *subvolumes.get_or_insert_with(|| has_subvolumes(&file));
+                && *subvolumes.get_or_insert_with(|| has_subvolumes(file.as_fd()));
         if flock && same_file {
             found = Some(Blocker { mode: line.mode, pid: line.pid });
         }
@@ -37,7 +38,7 @@ pub fn find_flock<Fd: AsFd>(file: Fd, inode: Inode) -> Result<Option<Blocker>, F
 
 /// btrfs: there an equal inode number on any nameless device counts as this file. That can mistake
 /// a lock on another file system for one on this file, but never misses one.
-fn has_subvolumes<Fd: AsFd>(file: Fd) -> bool {
+fn has_subvolumes(file: BorrowedFd<'_>) -> bool {
     const BTRFS_SUPER_MAGIC: u32 = 0x9123_683E;
     // The field's type differs between architectures; the magic number's 32 bits do not.
     #[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss)]
@@ -70,7 +71,7 @@ pub fn for_each(mut see: impl FnMut(&Line) -> bool) -> Result<(), Fault> {
     let mut filled = 0;
     loop {
         let space = buffer.get_mut(filled..).unwrap_or_default();
-        let read = match rustix::io::read(&file, space) {
+        let read = match rustix::io::read(lend(&file), space) {
             Err(rustix::io::Errno::INTR) => continue,
             read => read.map_err(|errno| fault(Call::Pread, Node::LockTable, errno))?,
         };
@@ -88,7 +89,18 @@ pub fn for_each(mut see: impl FnMut(&Line) -> bool) -> Result<(), Fault> {
                 return Ok(());
             }
         }
-        buffer.copy_within(end + 1..filled, 0);
-        filled -= end + 1;
+        filled = keep_from(&mut buffer, end + 1, filled);
     }
+}
+
+/// Moves what stands between both places to the front; answers how much that is.
+pub(crate) fn keep_from(buffer: &mut [u8], start: usize, end: usize) -> usize {
+    let len = end.saturating_sub(start);
+    for at in 0..len {
+        let byte = buffer.get(start + at).copied();
+        if let (Some(byte), Some(to)) = (byte, buffer.get_mut(at)) {
+            *to = byte;
+        }
+    }
+    len
 }

@@ -8,6 +8,7 @@ use lock_core::payload::message::{MESSAGE_MAX, parse_pid};
 use lock_core::scheme::kernel::{self, ByBoth, ByFlock, ByOfd, Probe};
 use rustix::fd::OwnedFd;
 
+use crate::descriptor::lend;
 use crate::held;
 use crate::holders;
 use crate::identity;
@@ -99,7 +100,9 @@ fn standing(sys: &Sys<'_>, kind: Kind, file: &OwnedFd, stat: Stat) -> Result<Sta
     let probe = match kind {
         Kind::File => kernel::probe_opened::<ByBoth, _>(sys, file, stat),
         Kind::Flock => match kernel::probe_opened::<ByFlock, _>(sys, file, stat) {
-            Ok(Probe::Free) if stat.file_type == FileType::Regular && !identity::is_local(file) => {
+            Ok(Probe::Free)
+                if stat.file_type == FileType::Regular && !identity::is_local(lend(file)) =>
+            {
                 kernel::probe_opened::<ByOfd, _>(sys, file, stat)
             }
             seen => seen,

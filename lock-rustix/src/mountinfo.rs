@@ -9,10 +9,13 @@ use core::ffi::CStr;
 
 use lock_core::payload::message::Message;
 use rustix::fd::{AsRawFd, BorrowedFd, OwnedFd};
-use rustix::fs::{CWD, Mode, OFlags, openat};
+use rustix::fs::{CWD, Mode, OFlags};
 use rustix::io::{Errno, read};
 
+use crate::descriptor::{lend, openat};
+use crate::lock_table::keep_from;
 use crate::place::FileName;
+use crate::process;
 
 /// As much of a line as is looked at. Layered file systems have longer ones, whose rest is names
 /// of directories.
@@ -85,7 +88,7 @@ fn leads(point: &[u8], path: &[u8]) -> Option<usize> {
 fn for_each_line(file: &OwnedFd, buffer: &mut [u8], see: &mut dyn FnMut(&[u8]) -> bool) {
     let (mut filled, mut skipping) = (0, false);
     loop {
-        let len = match read(file, buffer.get_mut(filled..).unwrap_or_default()) {
+        let len = match read(lend(file), buffer.get_mut(filled..).unwrap_or_default()) {
             Err(Errno::INTR) => continue,
             Ok(len) if len > 0 => len,
             _ => return,
@@ -98,8 +101,7 @@ fn for_each_line(file: &OwnedFd, buffer: &mut [u8], see: &mut dyn FnMut(&[u8]) -
                 return;
             }
             skipping = false;
-            buffer.copy_within(end + 1..filled, 0);
-            filled -= end + 1;
+            filled = keep_from(buffer, end + 1, filled);
         }
         if filled == buffer.len() {
             if !skipping && !see(buffer) {
@@ -124,7 +126,7 @@ fn mount_id(dir: BorrowedFd<'_>) -> Option<u64> {
     let number = Message::from_pid(dir.as_raw_fd().unsigned_abs());
     let name = FileName::new(&[b"/proc/self/fdinfo/", number.text()]).ok()?;
     let mut facts = [0; 512];
-    let len = read(open(name.as_c_str())?, &mut facts).ok()?;
+    let len = read(lend(&open(name.as_c_str())?), &mut facts).ok()?;
     let mut lines = facts.get(..len)?.split(|&byte| byte == b'\n');
     lines.find_map(|line| decimal(line.strip_prefix(b"mnt_id:")?.trim_ascii()))
 }
@@ -134,7 +136,7 @@ fn open(path: &CStr) -> Option<OwnedFd> {
 }
 
 fn decimal(digits: &[u8]) -> Option<u64> {
-    core::str::from_utf8(digits).ok()?.parse().ok()
+    process::number(digits)
 }
 
 #[cfg(test)]

@@ -10,8 +10,9 @@ use arrayvec::ArrayVec;
 use lock_core::fault::{Call, Fault, FaultKind};
 use lock_core::os::Node;
 use rustix::fd::{BorrowedFd, OwnedFd};
-use rustix::fs::{CWD, Mode, OFlags, openat};
+use rustix::fs::{CWD, Mode, OFlags};
 
+use crate::descriptor::openat;
 use crate::fault::fault;
 
 /// The longest file name, in bytes: Linux's `NAME_MAX`.
@@ -30,7 +31,7 @@ pub const GUARD_SUFFIX: &[u8] = b".guard";
 pub type Nonce = [u8; 16];
 
 /// A file name with its end, built without allocation.
-#[derive(Clone, Debug, Eq, PartialEq)]
+#[derive(Debug, Eq, PartialEq)]
 pub struct FileName(ArrayVec<u8, { NAME_MAX + 1 }>);
 
 /// A lock's directory and names, and whether a symbolic link at the lock's name is followed.
@@ -49,6 +50,13 @@ pub struct Place<'a> {
     companion: Option<&'a CStr>,
     guard: Option<&'a CStr>,
     follow: bool,
+}
+
+impl Clone for FileName {
+    /// Without the panic of `ArrayVec`'s own for one that is longer than itself.
+    fn clone(&self) -> FileName {
+        FileName(ArrayVec::try_from(self.0.as_slice()).unwrap_or_default())
+    }
 }
 
 impl FileName {

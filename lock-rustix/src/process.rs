@@ -7,10 +7,11 @@ use arrayvec::ArrayVec;
 use lock_core::os::ProcessState;
 use lock_core::owner::{Host, Pid, StartTime};
 use lock_core::payload::message::Message;
-use rustix::fs::{CWD, Mode, OFlags, openat};
+use rustix::fs::{CWD, Mode, OFlags};
 use rustix::io::Errno;
 
 use crate::clock;
+use crate::descriptor::{lend, openat};
 use crate::place::FileName;
 
 /// The longest command name the kernel keeps, in bytes: `TASK_COMM_LEN` less its end.
@@ -114,7 +115,9 @@ impl Stat {
     }
 }
 
-fn number(digits: &[u8]) -> Option<u64> {
+/// A number in decimal digits and nothing else.
+pub(crate) fn number(digits: &[u8]) -> Option<u64> {
+    digits.first()?;
     digits.iter().try_fold(0u64, |sum, &byte| {
         let digit = char::from(byte).to_digit(10)?;
         sum.checked_mul(10)?.checked_add(u64::from(digit))
@@ -129,7 +132,7 @@ fn read_fact<'b>(pid: Pid, name: &[u8], buffer: &'b mut [u8]) -> Option<&'b [u8]
     let path = FileName::new(&[b"/proc/", digits.text(), b"/", name]).ok()?;
     let flags = OFlags::RDONLY | OFlags::CLOEXEC;
     let file = openat(CWD, path.as_c_str(), flags, Mode::empty()).ok()?;
-    let len = rustix::io::read(file, &mut *buffer).ok()?;
+    let len = rustix::io::read(lend(&file), &mut *buffer).ok()?;
     buffer.get(..len)
 }
 

@@ -6,6 +6,7 @@ use lock_core::scheme::kernel::{ByBoth, ByFlock, ByOfd, ByPosix, Convention};
 use rustix::fd::OwnedFd;
 use rustix::fs::{FlockOperation, flock};
 
+use crate::descriptor::lend;
 use crate::fault::fault;
 use crate::fcntl::{self, RecordOwner};
 use crate::sys::Sys;
@@ -24,20 +25,20 @@ impl Queued<Sys<'_>> for ByFlock {
             Mode::Shared => FlockOperation::LockShared,
             Mode::Exclusive => FlockOperation::LockExclusive,
         };
-        flock(file, operation).map_err(|errno| fault(Call::Flock, Node::Lock, errno))
+        flock(lend(file), operation).map_err(|errno| fault(Call::Flock, Node::Lock, errno))
     }
 }
 
 impl Queued<Sys<'_>> for ByPosix {
     fn wait(file: &OwnedFd, mode: Mode) -> Result<(), Fault> {
-        fcntl::setlkw(file, RecordOwner::Process, mode)
+        fcntl::setlkw(lend(file), RecordOwner::Process, mode)
             .map_err(|errno| fault(Call::Fcntl, Node::Lock, errno))
     }
 }
 
 impl Queued<Sys<'_>> for ByOfd {
     fn wait(file: &OwnedFd, mode: Mode) -> Result<(), Fault> {
-        fcntl::setlkw(file, RecordOwner::OpenFile, mode)
+        fcntl::setlkw(lend(file), RecordOwner::OpenFile, mode)
             .map_err(|errno| fault(Call::Fcntl, Node::Lock, errno))
     }
 }
@@ -48,7 +49,7 @@ impl Queued<Sys<'_>> for ByBoth {
     fn wait(file: &OwnedFd, mode: Mode) -> Result<(), Fault> {
         <ByFlock as Queued<Sys<'_>>>::wait(file, mode)?;
         <ByOfd as Queued<Sys<'_>>>::wait(file, mode).inspect_err(|_| {
-            let _ = flock(file, FlockOperation::Unlock);
+            let _ = flock(lend(file), FlockOperation::Unlock);
         })
     }
 }

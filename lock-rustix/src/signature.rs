@@ -3,7 +3,7 @@
 use lock_core::fault::{Call, Fault, FaultKind};
 use lock_core::kind::Kind;
 use lock_core::os::Node;
-use lock_core::owner::{Owner, Text};
+use lock_core::owner::{Host, Owner, Text};
 use lock_core::payload::date_time::WallTime;
 use lock_core::payload::identity;
 use lock_core::payload::link_identity::LinkIdentity;
@@ -44,7 +44,10 @@ impl Payload {
 
     fn from_bytes(text: &[u8]) -> Option<Payload> {
         let mut payload = Payload { bytes: [0; NFS_INFO_MAX], len: text.len() };
-        payload.bytes.get_mut(..text.len())?.copy_from_slice(text);
+        let room = payload.bytes.get_mut(..text.len())?;
+        for (to, from) in room.iter_mut().zip(text) {
+            *to = *from;
+        }
         Some(payload)
     }
 }
@@ -67,7 +70,7 @@ impl Signer<'_> {
 
     fn nfs(&self, owner: &Owner) -> Option<Payload> {
         let info = NfsInfo {
-            host: owner.host.clone().unwrap_or_default(),
+            host: host_of(owner),
             pid: owner.pid?,
             message: Text::try_from(self.message).ok()?,
             start_time: self.holder.started_at_us.and_then(WallTime::from_us),
@@ -100,9 +103,14 @@ impl Signer<'_> {
     }
 }
 
+/// The owner's host, or no name.
+fn host_of(owner: &Owner) -> Host {
+    Host::try_from(owner.host.as_deref().unwrap_or_default()).unwrap_or_default()
+}
+
 fn pidfile(owner: &Owner) -> Option<Payload> {
     let pid = u32::try_from(owner.pid?.get()).ok()?;
-    Payload::from_bytes(&pidfile::write(pid, &owner.host.clone().unwrap_or_default()))
+    Payload::from_bytes(&pidfile::write(pid, &host_of(owner)))
 }
 
 /// Reads what a lock of this kind says of its holder.

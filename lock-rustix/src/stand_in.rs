@@ -17,13 +17,14 @@ use core::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use lock_core::fault::Fault;
 use lock_core::os::Mode;
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
-use rustix::fd::{AsFd, BorrowedFd, FromRawFd, OwnedFd};
+use rustix::fd::{BorrowedFd, OwnedFd};
 use rustix::io::Errno;
 use rustix::process::{Pid, Signal, getpid, getppid, set_parent_process_death_signal};
 use rustix::thread::futex;
 
 use crate::alarm;
 use crate::arch::syscall;
+use crate::descriptor::{errno, lend, own};
 use crate::limit::{Limit, Tick};
 use crate::queue::Queued;
 use crate::sys::Sys;
@@ -151,7 +152,7 @@ fn either(
     cancel: BorrowedFd<'_>,
     timeout: Option<&Timespec>,
 ) -> Result<Option<Waited>, Errno> {
-    let mut polled = [ended.as_fd(), cancel].map(|fd| PollFd::from_borrowed_fd(fd, PollFlags::IN));
+    let mut polled = [lend(ended), cancel].map(|fd| PollFd::from_borrowed_fd(fd, PollFlags::IN));
     poll(&mut polled, timeout)?;
     let [ended, cancel] = polled.map(|fd| !fd.revents().is_empty());
     Ok(ended.then_some(Waited::Locked).or(cancel.then_some(Waited::Cancelled)))
@@ -229,9 +230,7 @@ unsafe fn clone<'e>(
     let (entry, errand) = (entry as usize, errand as usize);
     // SAFETY: the caller's promises; `ended` and `alive` get one int each.
     let result = unsafe { clone_into(flags, top, &raw mut ended, alive, entry, errand) };
-    let child = usize::try_from(result).map_err(|_| {
-        Errno::from_raw_os_error(i32::try_from(result.unsigned_abs()).unwrap_or_default())
-    })?;
+    let child = usize::try_from(result).map_err(|_| errno(result))?;
     if !descriptor {
         return Ok((child, None));
     }
@@ -242,7 +241,7 @@ unsafe fn clone<'e>(
         return Err(Errno::NOSYS);
     }
     // SAFETY: the kernel made this descriptor for us.
-    Ok((child, Some(unsafe { OwnedFd::from_raw_fd(ended) })))
+    Ok((child, Some(unsafe { own(ended as isize)? })))
 }
 
 #[cfg(test)]
@@ -343,7 +342,7 @@ mod tests {
         assert!(monotonic_ns() - start_ns >= 50_000_000);
         let ours = scratch.open();
         let cancel = eventfd(0, EventfdFlags::CLOEXEC).unwrap();
-        let limit = in_ms(600_000).cancelled_by(Some(cancel.as_fd()));
+        let limit = in_ms(600_000).cancelled_by(Some(lend(&cancel)));
         thread::scope(|scope| {
             let wait = || wait_for::<ByFlock>(&ours, Mode::Exclusive, &limit);
             let waiter = scope.spawn(wait);

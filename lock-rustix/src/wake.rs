@@ -12,12 +12,13 @@ use lock_core::os::ProcessState;
 use lock_core::scheme::look::Found;
 use lock_core::staleness::{Alive, Verdict, pid_is_comparable};
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
-use rustix::fd::{AsFd, AsRawFd, BorrowedFd, FromRawFd, IntoRawFd, OwnedFd, RawFd};
+use rustix::fd::{AsFd, AsRawFd, BorrowedFd, IntoRawFd, OwnedFd};
 use rustix::fs::inotify;
 use rustix::io::Errno;
-use rustix::process::{Pid, PidfdFlags, pidfd_open};
+use rustix::process::Pid;
 
 use crate::clock::wall_us;
+use crate::descriptor::{inotify_init, lend, own, pidfd_open};
 use crate::existence::Contender;
 use crate::place::FileName;
 use crate::process;
@@ -58,8 +59,7 @@ impl Default for Watch {
 impl Watch {
     /// Watches nothing yet.
     pub fn new() -> Watch {
-        let flags = inotify::CreateFlags::CLOEXEC | inotify::CreateFlags::NONBLOCK;
-        let events = SPARE.take().or_else(|| inotify::init(flags).ok());
+        let events = SPARE.take().or_else(|| inotify_init().ok());
         Watch { events, watched: None, holder: None, stale_in_ns: None, armed: false }
     }
 
@@ -85,13 +85,13 @@ impl Watch {
             tv_nsec: i64::try_from(timeout_ns % 1_000_000_000).unwrap_or(0),
         };
         // A descriptor stands for those that are absent; it is asked for nothing.
-        let nothing = cancel.or(self.events.as_ref().map(AsFd::as_fd));
-        let Some(nothing) = nothing.or(self.holder.as_ref().map(AsFd::as_fd)) else {
+        let nothing = cancel.or(self.events.as_ref().map(lend));
+        let Some(nothing) = nothing.or(self.holder.as_ref().map(lend)) else {
             let _ = poll(&mut [], Some(&timeout));
             return Woken::Time;
         };
-        let events = self.events.as_ref().filter(|_| self.armed).map(AsFd::as_fd);
-        let mut polled = [events, self.holder.as_ref().map(AsFd::as_fd), cancel].map(|fd| {
+        let events = self.events.as_ref().filter(|_| self.armed).map(lend);
+        let mut polled = [events, self.holder.as_ref().map(lend), cancel].map(|fd| {
             let flags = if fd.is_some() { PollFlags::IN } else { PollFlags::empty() };
             PollFd::from_borrowed_fd(fd.unwrap_or(nothing), flags)
         });
@@ -123,18 +123,18 @@ impl Watch {
             | WatchFlags::DELETE_SELF
             | WatchFlags::MOVE_SELF
             | WatchFlags::DONT_FOLLOW;
-        inotify::add_watch(events, path.as_c_str(), flags)
+        inotify::add_watch(lend(events), path.as_c_str(), flags)
     }
 
     /// Forgets locks that are gone, and what happened to them.
     fn drain(&mut self) {
         if let (Some(events), Some(watched)) = (&self.events, self.watched.take()) {
             // It goes with the lock's inode by itself.
-            let _ = inotify::remove_watch(events, watched);
+            let _ = inotify::remove_watch(lend(events), watched);
         }
         let mut buffer = [0; 512];
         if let Some(events) = &self.events {
-            while rustix::io::read(events, &mut buffer).is_ok_and(|len| len > 0) {}
+            while rustix::io::read(lend(events), &mut buffer).is_ok_and(|len| len > 0) {}
         }
     }
 }
@@ -163,9 +163,9 @@ impl Spare {
             return None;
         }
         self.0.compare_exchange(kept, NONE, Ordering::AcqRel, Ordering::Relaxed).ok()?;
-        let fd = RawFd::try_from(kept & 0xFFFF_FFFF).ok()?;
+        let fd = isize::try_from(kept & 0xFFFF_FFFF).ok()?;
         // SAFETY: it was given up to be found here, by this process, and is found once.
-        Some(unsafe { OwnedFd::from_raw_fd(fd) })
+        unsafe { own(fd) }.ok()
     }
 
     fn keep(&self, events: OwnedFd) {
@@ -190,7 +190,7 @@ fn holder(contender: &Contender, found: &Found) -> Option<OwnedFd> {
     }
     let pid = claim.owner.pid?;
     let raw = Pid::from_raw(i32::try_from(pid.get()).ok()?)?;
-    let opened = pidfd_open(raw, PidfdFlags::empty()).ok()?;
+    let opened = pidfd_open(raw).ok()?;
     // Readable at once, and for ever, would be a holder who is gone already.
     matches!(process::state(pid), ProcessState::Running { .. }).then_some(opened)
 }

@@ -50,10 +50,10 @@ impl<'a> Out<'a> {
 
     pub(crate) fn bytes(&mut self, bytes: &[u8]) {
         let rest = self.room.get_mut(self.len..).unwrap_or_default();
-        // Cut by this very length, so that the compiler sees that both are equally long.
         match rest.get_mut(..bytes.len()) {
             Some(room) => {
-                room.copy_from_slice(bytes);
+                // Not `copy_from_slice`, which compares their lengths first and can panic.
+                room.iter_mut().zip(bytes).for_each(|(to, from)| *to = *from);
                 self.len = self.len.saturating_add(bytes.len());
             }
             None => self.too_long = true,

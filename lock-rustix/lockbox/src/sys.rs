@@ -7,6 +7,7 @@
 use core::ffi::{CStr, c_char};
 
 use lock_rustix::arch::syscall;
+use lock_rustix::descriptor::{errno, lend_raw};
 use lock_rustix::rustix::fd::BorrowedFd;
 use lock_rustix::rustix::io::Errno;
 
@@ -126,19 +127,19 @@ pub fn exit(status: u8) -> ! {
 pub fn stdout() -> BorrowedFd<'static> {
     // SAFETY: nobody here closes it. If the caller had it closed, it may be another file by now:
     // that is the caller's doing, as in every program.
-    unsafe { BorrowedFd::borrow_raw(1) }
+    unsafe { lend_raw(1) }
 }
 
 /// Standard error.
 pub fn stderr() -> BorrowedFd<'static> {
     // SAFETY: as above.
-    unsafe { BorrowedFd::borrow_raw(2) }
+    unsafe { lend_raw(2) }
 }
 
 /// A descriptor by its number, as given on the command line; none is negative.
 pub fn inherited(fd: i32) -> Option<BorrowedFd<'static>> {
     // SAFETY: a number that is open or not; if not, every call on it fails. Nobody here closes it.
-    (fd >= 0).then(|| unsafe { BorrowedFd::borrow_raw(fd) })
+    (fd >= 0).then(|| unsafe { lend_raw(fd) })
 }
 
 /// Whether the descriptor is a terminal.
@@ -323,6 +324,5 @@ unsafe extern "C" {
 }
 
 fn check(result: isize) -> Result<usize, Errno> {
-    usize::try_from(result)
-        .map_err(|_| Errno::from_raw_os_error(i32::try_from(result.unsigned_abs()).unwrap_or(5)))
+    usize::try_from(result).map_err(|_| errno(result))
 }

@@ -8,10 +8,11 @@ use lock_core::dlm::name::NAME_MAX;
 use lock_core::dlm::request::Request;
 use lock_core::dlm::version::{VERSION_LEN, Version};
 use rustix::fd::OwnedFd;
-use rustix::fs::{CWD, Mode, OFlags, openat};
+use rustix::fs::{CWD, Mode, OFlags};
 use rustix::io::Errno;
 
 use super::fault::{DlmFault, Reason, Step};
+use crate::descriptor::{lend, openat};
 
 /// Where devices are: first where udev puts them, then where the kernel does.
 const DIRECTORIES: [&[u8]; 2] = [b"/dev/misc/", b"/dev/"];
@@ -66,7 +67,7 @@ impl Device {
     pub(super) fn open(step: Step, prefix: &[u8], name: &[u8]) -> Result<Device, DlmFault> {
         let fd = open(prefix, name).map_err(|errno| DlmFault::from_errno(step, errno))?;
         let mut bytes = [0; VERSION_LEN];
-        let len = rustix::io::read(&fd, &mut bytes)
+        let len = rustix::io::read(lend(&fd), &mut bytes)
             .map_err(|errno| DlmFault::from_errno(Step::Version, errno))?;
         let version = Version::decode(bytes);
         if len != VERSION_LEN || !version.understands(Version::OURS) {
@@ -79,7 +80,7 @@ impl Device {
     pub(super) fn write(&self, request: &Request) -> Result<u32, Errno> {
         let bytes = request.encode(Layout::NATIVE, Version::OURS);
         // Ids and minor numbers are positive numbers of 32 bits.
-        rustix::io::write(&self.fd, bytes.as_bytes())
+        rustix::io::write(lend(&self.fd), bytes.as_bytes())
             .map(|answer| u32::try_from(answer).unwrap_or_default())
     }
 

@@ -7,6 +7,8 @@ use lock_core::dlm::name::NameError;
 use lock_core::dlm::version::Version;
 use rustix::io::Errno;
 
+use crate::descriptor::errno;
+
 /// Why something about the DLM failed: what was tried, why it failed, and the system's number.
 ///
 /// ```
@@ -107,7 +109,7 @@ impl DlmFault {
 
     /// The same, from a bare number.
     pub fn from_number(step: Step, number: u16) -> DlmFault {
-        DlmFault::from_errno(step, Errno::from_raw_os_error(i32::from(number)))
+        DlmFault::from_errno(step, errno(isize::try_from(number).unwrap_or(0).wrapping_neg()))
     }
 
     /// A failure that no system call told.

@@ -16,6 +16,7 @@ use rustix::io::Errno;
 
 use super::device::{Device, at_place};
 use super::fault::{DlmFault, Reason, Step};
+use crate::descriptor::lend;
 
 const PREFIX: &[u8] = b"dlm_";
 
@@ -101,7 +102,7 @@ impl Lockspace {
     pub fn read(&self) -> Result<Option<Answer>, DlmFault> {
         let mut bytes = [0; ANSWER_MAX];
         loop {
-            return match rustix::io::read(&self.0.fd, &mut bytes) {
+            return match rustix::io::read(lend(&self.0.fd), &mut bytes) {
                 Ok(len) => Answer::decode(bytes.get(..len).unwrap_or_default(), Layout::NATIVE)
                     .map(Some)
                     .map_err(|error| DlmFault::without_errno(Step::Read, Reason::Answer(error))),
@@ -127,7 +128,7 @@ impl Lockspace {
             #[allow(clippy::cast_possible_wrap, clippy::cast_possible_truncation)]
             tv_nsec: (ns % 1_000_000_000) as _,
         });
-        let device = self.0.fd.as_fd();
+        let device = lend(&self.0.fd);
         let watched = |fd| PollFd::from_borrowed_fd(fd, PollFlags::IN);
         let mut both = [watched(device), watched(other.unwrap_or(device))];
         poll(&mut both, time.as_ref()).map_err(|errno| DlmFault::from_errno(Step::Wait, errno))?;
@@ -137,7 +138,7 @@ impl Lockspace {
 
 impl AsFd for Lockspace {
     fn as_fd(&self) -> BorrowedFd<'_> {
-        self.0.fd.as_fd()
+        lend(&self.0.fd)
     }
 }
 

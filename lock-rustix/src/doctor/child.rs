@@ -11,7 +11,7 @@ use core::sync::atomic::{AtomicU32, Ordering};
 
 use lock_core::owner::Pid;
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
-use rustix::fd::{AsFd, BorrowedFd, FromRawFd, OwnedFd};
+use rustix::fd::{BorrowedFd, OwnedFd};
 use rustix::io::Errno;
 use rustix::process::{Signal, set_parent_process_death_signal};
 use rustix::thread::sched_yield;
@@ -19,6 +19,7 @@ use rustix::thread::sched_yield;
 use crate::alarm::Timer;
 use crate::arch::syscall;
 use crate::clock::monotonic_ns;
+use crate::descriptor::{errno, lend, own};
 use crate::stand_in::{kill, number, set_blocked};
 
 /// How a child's work ended.
@@ -55,9 +56,9 @@ pub(super) fn run(limit_ns: u64, errand: &mut dyn FnMut()) -> Result<Ended, Errn
         kill(child);
         let _ = wait(child);
     })?;
-    if !ends_by(ended.as_fd(), deadline_ns) {
+    if !ends_by(lend(&ended), deadline_ns) {
         kill(child);
-        if !ends_by(ended.as_fd(), monotonic_ns().saturating_add(DYING_NS)) {
+        if !ends_by(lend(&ended), monotonic_ns().saturating_add(DYING_NS)) {
             let stuck = u64::try_from(child).ok().and_then(Pid::new);
             return Ok(stuck.map_or(Ended::Killed, Ended::Stuck));
         }
@@ -126,11 +127,9 @@ fn fork(child: &mut dyn FnMut() -> u8) -> Result<(usize, Option<OwnedFd>), Errno
         }
     }
     set_blocked(blocked);
-    let pid = usize::try_from(result).map_err(|_| {
-        Errno::from_raw_os_error(i32::try_from(result.unsigned_abs()).unwrap_or_default())
-    })?;
+    let pid = usize::try_from(result).map_err(|_| errno(result))?;
     // SAFETY: the kernel made this descriptor for us.
-    Ok((pid, (ended >= 0).then(|| unsafe { OwnedFd::from_raw_fd(ended) })))
+    Ok((pid, unsafe { own(ended as isize) }.ok()))
 }
 
 /// Waits for the child to end: its status, if it ended by itself.

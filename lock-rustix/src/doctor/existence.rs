@@ -8,7 +8,7 @@ use lock_core::kind::Kind;
 use lock_core::os::Node;
 use lock_core::scheme::breaking::TryLockError;
 use lock_core::scheme::hardlink::Unlocked;
-use rustix::fd::OwnedFd;
+use rustix::fd::{AsFd, OwnedFd};
 use rustix::fs::{AtFlags, Mode, fstat, linkat, mkdirat, statat, symlinkat};
 use rustix::io::Errno;
 
@@ -16,6 +16,7 @@ use super::Flaw;
 use super::child::{Gate, Rival, elsewhere};
 use super::scratch::create;
 use super::sheet::Outcome;
+use crate::descriptor::{duplicate, lend};
 use crate::existence::{Contender, Spot, Taken};
 use crate::fault::fault;
 use crate::place::FileName;
@@ -88,7 +89,7 @@ fn take(contender: &Contender) -> Result<Option<Taken>, Flaw> {
 
 /// Another process's part. The lock it got stays when it ends.
 fn try_elsewhere(contender: &Contender) -> u8 {
-    let Ok(dir) = rustix::io::dup(&contender.spot) else { return FAILED };
+    let Ok(dir) = duplicate(contender.spot.as_fd()) else { return FAILED };
     let Ok(spot) = Spot::in_directory(contender.spot.kind(), dir, contender.spot.name()) else {
         return FAILED;
     };
@@ -143,13 +144,13 @@ fn runs(dir: &OwnedFd, kind: Kind, gate: &Gate, side: u8) -> u8 {
 /// Makes a name as the kind does; whether it was there before.
 fn make(dir: &OwnedFd, kind: Kind, name: &CStr, side: u8) -> Result<bool, Errno> {
     let outcome = match kind {
-        Kind::Symlink => symlinkat(c"somebody", dir, name),
-        Kind::Mkdir => mkdirat(dir, name, Mode::RWXU),
+        Kind::Symlink => symlinkat(c"somebody", lend(dir), name),
+        Kind::Mkdir => mkdirat(lend(dir), name, Mode::RWXU),
         _ => {
             let too_long = |_| Errno::NAMETOOLONG;
             let own = FileName::new(&[name.to_bytes(), b"-", &[side]]).map_err(too_long)?;
             drop(create(dir, own.as_c_str())?);
-            linkat(dir, own.as_c_str(), dir, name, AtFlags::empty())
+            linkat(lend(dir), own.as_c_str(), lend(dir), name, AtFlags::empty())
         }
     };
     match outcome {
@@ -166,9 +167,10 @@ fn count_links(dir: &OwnedFd, kind: Kind) -> Result<(), Flaw> {
     let names = [b"-one", b"-two"].map(|end| FileName::new(&[kind.name().as_bytes(), end]));
     let [Ok(one), Ok(two)] = names else { return Err(Flaw::NotAtomic) };
     let file = create(dir, one.as_c_str()).map_err(failed)?;
-    linkat(dir, one.as_c_str(), dir, two.as_c_str(), AtFlags::empty()).map_err(failed)?;
-    let by_name = |name: &FileName| statat(dir, name.as_c_str(), AtFlags::empty());
-    for stat in [fstat(&file), by_name(&one), by_name(&two)] {
+    linkat(lend(dir), one.as_c_str(), lend(dir), two.as_c_str(), AtFlags::empty())
+        .map_err(failed)?;
+    let by_name = |name: &FileName| statat(lend(dir), name.as_c_str(), AtFlags::empty());
+    for stat in [fstat(lend(&file)), by_name(&one), by_name(&two)] {
         let links = stat.map_err(failed)?.st_nlink as u64;
         if links != 2 {
             return Err(Flaw::LinkCount(links));

@@ -12,7 +12,7 @@ use crate::mountinfo;
 pub type Text<const N: usize> = ArrayVec<u8, N>;
 
 /// A file system and how it is mounted.
-#[derive(Clone, Debug, Eq, PartialEq)]
+#[derive(Debug, Eq, PartialEq)]
 #[non_exhaustive]
 pub struct FileSystem {
     /// What `statfs(2)` calls it; 0 if that did not answer.
@@ -147,11 +147,23 @@ pub(super) fn guess(path: &[u8]) -> Option<FileSystem> {
     found
 }
 
+/// As much of a text as there is room for.
+fn cut<const N: usize>(text: &[u8]) -> Text<N> {
+    Text::try_from(text.get(..N).unwrap_or(text)).unwrap_or_default()
+}
+
+impl Clone for FileSystem {
+    /// Without the panic of `ArrayVec`'s own for a text that is longer than itself.
+    fn clone(&self) -> FileSystem {
+        FileSystem { name: cut(&self.name), options: cut(&self.options), ..*self }
+    }
+}
+
 impl FileSystem {
     pub(super) fn new(magic: u32, name: &[u8], options: &[u8], super_options: &[u8]) -> FileSystem {
         let mut all = FileSystem {
             magic,
-            name: name.iter().copied().take(32).collect(),
+            name: cut(name),
             options: Text::new(),
             nature: nature(name, magic),
             local_locks: LocalLocks::default(),

@@ -8,7 +8,7 @@ use lock_core::os::Mode;
 use lock_core::scheme::kernel::{
     ByBoth, ByFlock, ByOfd, ByPosix, Convention, Probe, TryLockError, probe, try_lock,
 };
-use rustix::fd::{AsFd, OwnedFd};
+use rustix::fd::OwnedFd;
 use rustix::fs::{FlockOperation, flock};
 use rustix::io::Errno;
 
@@ -16,6 +16,7 @@ use super::Flaw;
 use super::child::elsewhere;
 use super::scratch::create;
 use super::sheet::Outcome;
+use crate::descriptor::lend;
 use crate::fcntl::{RecordOwner, setlk};
 use crate::place::{FileName, Place};
 use crate::sys::Sys;
@@ -36,7 +37,7 @@ struct Calls {
 /// Tests a kernel kind on a file of its own; answers whether looking shows that it is held.
 pub(super) fn test(dir: &OwnedFd, kind: Kind) -> Outcome {
     let name = FileName::new(&[kind.name().as_bytes()]).map_err(Flaw::Refused)?;
-    let sys = Sys::new(Place::in_directory(dir.as_fd(), name.as_c_str()));
+    let sys = Sys::new(Place::in_directory(lend(dir), name.as_c_str()));
     let calls = match kind {
         Kind::File => Calls::of::<ByBoth>(),
         Kind::Flock => Calls::of::<ByFlock>(),
@@ -114,8 +115,8 @@ fn take<C: for<'s> Convention<Sys<'s>>>(
 pub(super) fn refuses_both(dir: &OwnedFd) -> Option<bool> {
     const NAME: &CStr = c"both";
     let file = create(dir, NAME).ok()?;
-    flock(&file, FlockOperation::NonBlockingLockExclusive).ok()?;
-    match setlk(&file, RecordOwner::Process, Mode::Exclusive) {
+    flock(lend(&file), FlockOperation::NonBlockingLockExclusive).ok()?;
+    match setlk(lend(&file), RecordOwner::Process, Mode::Exclusive) {
         Ok(()) => Some(false),
         Err(Errno::WOULDBLOCK | Errno::ACCESS) => Some(true),
         Err(_) => None,

@@ -1,22 +1,21 @@
 //! The directory in which all is tried out: made, used and removed by children.
 
 use core::ffi::CStr;
-use core::mem::MaybeUninit;
 
 use lock_core::fault::{Call, Fault};
 use lock_core::kind::Kind;
 use lock_core::os::Node;
 use lock_core::payload::message::Message;
 use rustix::fd::{AsRawFd, OwnedFd};
-use rustix::fs::{
-    AtFlags, CWD, Mode, OFlags, RawDir, fchmod, fstat, inotify, mkdirat, openat, unlinkat,
-};
+use rustix::fs::{AtFlags, CWD, Mode, OFlags, fchmod, fstat, inotify, mkdirat, unlinkat};
 use rustix::io::Errno;
 
 use super::child::elsewhere;
 use super::sheet::{Sheet, Step};
 use super::{existence, file_system, kernel};
 use crate::clock::wall_us;
+use crate::descriptor::{inotify_init, lend, openat};
+use crate::entries::for_each_entry;
 use crate::fault::fault;
 use crate::place::{FileName, Nonce};
 
@@ -47,7 +46,7 @@ impl Scratch<'_> {
             Err(errno) => return sheet.opened.put(Err(directory_fault(Call::Open, errno))),
         };
         sheet.opened.put(Ok(()));
-        if let Ok(found) = file_system::look(rustix::fd::AsFd::as_fd(&dir)) {
+        if let Ok(found) = file_system::look(lend(&dir)) {
             sheet.file_system.put(found);
         }
         sheet.enter(Step::Writing);
@@ -86,13 +85,13 @@ impl Scratch<'_> {
             let scratch = open_in(&dir, self.name.as_c_str())?;
             empty(&scratch)?;
             drop(scratch);
-            unlinkat(&dir, self.name.as_c_str(), AtFlags::REMOVEDIR)
+            unlinkat(lend(&dir), self.name.as_c_str(), AtFlags::REMOVEDIR)
         });
         sheet.cleaned.put(removed.is_ok());
     }
 
     fn make(&self, dir: &OwnedFd) -> Result<OwnedFd, Fault> {
-        mkdirat(dir, self.name.as_c_str(), Mode::RWXU)
+        mkdirat(lend(dir), self.name.as_c_str(), Mode::RWXU)
             .map_err(|errno| directory_fault(Call::Mkdir, errno))?;
         open_in(dir, self.name.as_c_str()).map_err(|errno| directory_fault(Call::Open, errno))
     }
@@ -119,13 +118,13 @@ fn open_directory(path: &CStr) -> Result<OwnedFd, Errno> {
 
 fn open_in(dir: &OwnedFd, name: &CStr) -> Result<OwnedFd, Errno> {
     let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
-    openat(dir, name, flags, Mode::empty())
+    openat(lend(dir), name, flags, Mode::empty())
 }
 
 /// Makes a new file for a test.
 pub(super) fn create(dir: &OwnedFd, name: &CStr) -> Result<OwnedFd, Errno> {
     let flags = OFlags::RDWR | OFlags::CREATE | OFlags::EXCL | OFlags::CLOEXEC;
-    openat(dir, name, flags, Mode::RUSR | Mode::WUSR)
+    openat(lend(dir), name, flags, Mode::RUSR | Mode::WUSR)
 }
 
 /// How far the file system's clock is ahead of ours: what a new file's time is beyond the moments
@@ -135,7 +134,7 @@ fn clock_skew_ms(dir: &OwnedFd) -> Result<i64, Errno> {
     /// The kernel's coarse clock lags behind by up to a tick of 10 ms.
     const TICK_MS: i64 = 20;
     let before_ms = wall_us() / 1000;
-    let stat = fstat(create(dir, c"clock")?)?;
+    let stat = fstat(lend(&create(dir, c"clock")?))?;
     let after_ms = wall_us() / 1000;
     let made_ms = (stat.st_mtime as i64)
         .saturating_mul(1000)
@@ -149,22 +148,21 @@ fn clock_skew_ms(dir: &OwnedFd) -> Result<i64, Errno> {
 
 /// Whether what another process does to a file is told to who watches it.
 fn delivers_events(dir: &OwnedFd) -> Option<bool> {
-    let flags = inotify::CreateFlags::CLOEXEC | inotify::CreateFlags::NONBLOCK;
-    let events = inotify::init(flags).ok()?;
+    let events = inotify_init().ok()?;
     drop(create(dir, c"events").ok()?);
     let number = Message::from_pid(dir.as_raw_fd().unsigned_abs());
     let path = FileName::new(&[b"/proc/self/fd/", number.text(), b"/events"]).ok()?;
     let wanted = inotify::WatchFlags::ATTRIB | inotify::WatchFlags::DELETE_SELF;
-    inotify::add_watch(&events, path.as_c_str(), wanted).ok()?;
+    inotify::add_watch(lend(&events), path.as_c_str(), wanted).ok()?;
     elsewhere(&mut || {
-        let opened = openat(dir, c"events", OFlags::RDWR | OFlags::CLOEXEC, Mode::empty());
-        let _ = opened.and_then(|file| fchmod(file, Mode::RWXU));
-        u8::from(unlinkat(dir, c"events", AtFlags::empty()).is_err())
+        let opened = openat(lend(dir), c"events", OFlags::RDWR | OFlags::CLOEXEC, Mode::empty());
+        let _ = opened.and_then(|file| fchmod(lend(&file), Mode::RWXU));
+        u8::from(unlinkat(lend(dir), c"events", AtFlags::empty()).is_err())
     })
     .filter(|&answer| answer == 0)?;
     // An event is there before the call that causes it comes back.
     let mut buffer = [0; 512];
-    Some(rustix::io::read(&events, &mut buffer).is_ok_and(|len| len > 0))
+    Some(rustix::io::read(lend(&events), &mut buffer).is_ok_and(|len| len > 0))
 }
 
 /// Removes all that is in a directory, and in those right under it.
@@ -172,7 +170,7 @@ fn empty(dir: &OwnedFd) -> Result<(), Errno> {
     remove_entries(dir, &mut |name| {
         let inner = open_in(dir, name)?;
         remove_entries(&inner, &mut |_| Err(Errno::NOTEMPTY))?;
-        unlinkat(dir, name, AtFlags::REMOVEDIR)
+        unlinkat(lend(dir), name, AtFlags::REMOVEDIR)
     })
 }
 
@@ -184,23 +182,19 @@ fn remove_entries(
 ) -> Result<(), Errno> {
     const PASSES_MAX: u32 = 100;
     for _ in 0..PASSES_MAX {
-        let listed = openat(dir, c".", OFlags::RDONLY | OFlags::CLOEXEC, Mode::empty())?;
-        let mut buffer = [MaybeUninit::uninit(); 2048];
-        let mut entries = RawDir::new(&listed, &mut buffer);
+        let listed = openat(lend(dir), c".", OFlags::RDONLY | OFlags::CLOEXEC, Mode::empty())?;
         let mut found = false;
-        while let Some(entry) = entries.next() {
-            let entry = entry?;
-            let name = entry.file_name();
+        for_each_entry(lend(&listed), &mut [0; 2048], &mut |name| {
             if matches!(name.to_bytes(), b"." | b"..") {
-                continue;
+                return Ok(());
             }
             found = true;
-            match unlinkat(dir, name, AtFlags::empty()) {
-                Ok(()) | Err(Errno::NOENT) => {}
-                Err(Errno::ISDIR | Errno::PERM) => directory(name)?,
-                Err(errno) => return Err(errno),
+            match unlinkat(lend(dir), name, AtFlags::empty()) {
+                Err(Errno::NOENT) => Ok(()),
+                Err(Errno::ISDIR | Errno::PERM) => directory(name),
+                unlinked => unlinked,
             }
-        }
+        })?;
         if !found {
             return Ok(());
         }

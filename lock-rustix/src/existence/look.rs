@@ -4,11 +4,11 @@ use lock_core::fault::{Call, Fault, FaultKind};
 use lock_core::kind::Kind;
 use lock_core::scheme::breaking::Terms;
 use lock_core::scheme::look::{self, Found};
-use rustix::fd::AsFd;
 
 use super::built::{FILES, MKDIR, SYMLINK};
 use super::{Spot, fault};
 use crate::clock;
+use crate::descriptor::lend;
 use crate::place::Place;
 use crate::sys::Sys;
 
@@ -25,7 +25,7 @@ pub(super) fn look_again(
     terms: &Terms<'_>,
     flocked: bool,
 ) -> Result<Option<Found>, Fault> {
-    let sys = Sys::new(Place::in_directory(spot.dir.as_fd(), spot.lock.as_c_str()));
+    let sys = Sys::new(Place::in_directory(lend(&spot.dir), spot.lock.as_c_str()));
     let sys = sys.known_to_be_flocked(flocked);
     let now_ms = clock::wall_us() / 1000;
     match spot.kind {

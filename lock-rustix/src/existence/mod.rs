@@ -23,6 +23,7 @@ use rustix::fs::{FlockOperation, RawMode, Timespec, Timestamps, UTIME_NOW, flock
 use rustix::io::Errno;
 
 use self::built::{LEASE, MKDIR, NFS, PIDFILE, SYMLINK};
+use crate::descriptor::lend;
 use crate::place::{FileName, Nonce, Place, open_parent};
 use crate::process;
 use crate::sys::{LOCK_FILE_MODE, Sys};
@@ -96,7 +97,7 @@ impl Spot {
 
     /// The system around the lock, for an attempt whose private name is `private`.
     fn sys<'a>(&'a self, private: &'a FileName) -> Sys<'a> {
-        let place = Place::in_directory(self.dir.as_fd(), self.lock.as_c_str())
+        let place = Place::in_directory(lend(&self.dir), self.lock.as_c_str())
             .with_private(private.as_c_str())
             .with_companion(self.companion.as_c_str())
             .with_guard(self.guard.as_c_str());
@@ -111,7 +112,7 @@ impl Spot {
 impl AsFd for Spot {
     /// The directory.
     fn as_fd(&self) -> BorrowedFd<'_> {
-        self.dir.as_fd()
+        lend(&self.dir)
     }
 }
 
@@ -191,8 +192,8 @@ impl Taken {
     /// The lock's own file or directory; a symbolic link has none.
     pub fn file(&self) -> Option<BorrowedFd<'_>> {
         match &self.proof {
-            Proof::File(locked) | Proof::Lease(locked) => Some(locked.file().as_fd()),
-            Proof::Directory(locked) => Some(locked.directory().as_fd()),
+            Proof::File(locked) | Proof::Lease(locked) => Some(lend(locked.file())),
+            Proof::Directory(locked) => Some(lend(locked.directory())),
             Proof::Link(..) => None,
         }
     }
@@ -251,7 +252,7 @@ fn wait_for_guard(sys: &Sys<'_>) -> Result<Excluded<OwnedFd>, Fault> {
             Err(_) => open_guard(sys)?,
         };
         // A signal only means to look again.
-        match flock(&guard, FlockOperation::LockExclusive) {
+        match flock(lend(&guard), FlockOperation::LockExclusive) {
             Ok(()) | Err(Errno::INTR) => {}
             Err(errno) => return Err(crate::fault::fault(Call::Flock, Node::Guard, errno)),
         }

@@ -7,11 +7,13 @@ use lock_core::os::{Access, Contents, Dirs, Files, Node};
 use lock_core::scheme::breaking::{Decide, Terms, TryLockError};
 use lock_core::scheme::{hardlink, lease, mkdir, symlink};
 use lock_core::staleness::{Alive, Claim, Stale, Verdict};
-use rustix::fd::{AsFd, OwnedFd};
-use rustix::fs::{Mode, OFlags, RawDir, openat};
+use rustix::fd::OwnedFd;
+use rustix::fs::{Mode, OFlags};
 
 use super::built::{FILES, LEASE, MKDIR, SYMLINK};
 use super::{Spot, fault, set_time_to_now};
+use crate::descriptor::{lend, openat};
+use crate::entries::for_each_entry;
 use crate::identity::Identity;
 use crate::place::{FileName, Nonce, Place, is_private};
 use crate::signature::decode;
@@ -84,7 +86,7 @@ pub fn touch_for(
     decode: fn(&[u8]) -> Option<Claim>,
     holder: &Identity,
 ) -> Result<bool, Fault> {
-    let sys = Sys::new(Place::in_directory(spot.dir.as_fd(), spot.lock.as_c_str()));
+    let sys = Sys::new(Place::in_directory(lend(&spot.dir), spot.lock.as_c_str()));
     let mut buffer = [0; hardlink::PAYLOAD_MAX + 1];
     let opened = match spot.kind {
         Kind::Nfs | Kind::Pidfile if FILES => sys.open(Node::Lock, Access::Read),
@@ -103,26 +105,21 @@ pub fn touch_for(
     if !payload.and_then(decode).is_some_and(|claim| holder.made(&claim)) {
         return Ok(false);
     }
-    set_time_to_now(file.as_fd()).map(|()| true)
+    set_time_to_now(lend(&file)).map(|()| true)
 }
 
 /// Removes what killed processes left beside the lock; not what is in use. Answers how many
 /// leftovers were removed.
 pub fn sweep(spot: &Spot) -> Result<u32, Fault> {
     let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC;
-    let directory = openat(&spot.dir, c".", flags, Mode::empty())
+    let directory = openat(lend(&spot.dir), c".", flags, Mode::empty())
         .map_err(|errno| crate::fault::fault(Call::Open, Node::Directory, errno))?;
-    let mut buffer = [core::mem::MaybeUninit::uninit(); 4096];
-    let mut entries = RawDir::new(&directory, &mut buffer);
     let mut removed = 0;
-    while let Some(entry) = entries.next() {
-        let entry =
-            entry.map_err(|errno| crate::fault::fault(Call::Open, Node::Directory, errno))?;
-        if !is_private(spot.lock.as_c_str(), entry.file_name()) {
-            continue;
+    let seen = for_each_entry(lend(&directory), &mut [0; 4096], &mut |name| {
+        if !is_private(spot.lock.as_c_str(), name) {
+            return Ok(());
         }
-        let place = Place::in_directory(spot.dir.as_fd(), spot.lock.as_c_str())
-            .with_private(entry.file_name());
+        let place = Place::in_directory(lend(&spot.dir), spot.lock.as_c_str()).with_private(name);
         let sys = Sys::new(place);
         let swept = match spot.kind {
             Kind::Mkdir if MKDIR => mkdir::sweep(&sys),
@@ -130,6 +127,8 @@ pub fn sweep(spot: &Spot) -> Result<u32, Fault> {
         };
         // One leftover that cannot be removed does not keep the others.
         removed += u32::from(swept.unwrap_or(false));
-    }
+        Ok(())
+    });
+    seen.map_err(|errno| crate::fault::fault(Call::Open, Node::Directory, errno))?;
     Ok(removed)
 }

@@ -17,6 +17,7 @@ use rustix::fs::{FlockOperation, flock, fstat};
 
 use super::{Contender, Taken};
 use crate::clock::monotonic_ns;
+use crate::descriptor::lend;
 use crate::identity::Identity;
 use crate::limit::{Limit, Tick};
 use crate::stand_in::{self, Waited};
@@ -195,7 +196,7 @@ impl Contender {
             Limit::until(request.deadline_ns.min(look_again_ns)).cancelled_by(request.cancel);
         if limit.is_none() && request.tell_every_ns == u64::MAX {
             // A signal only means to look again.
-            return Ok(match flock(file, FlockOperation::LockExclusive) {
+            return Ok(match flock(lend(file), FlockOperation::LockExclusive) {
                 Ok(()) => Waited::Locked,
                 Err(_) => Waited::TimedOut,
             });
@@ -250,7 +251,7 @@ fn unseen(verdict: Option<Verdict>) -> Found {
 /// Whether nothing names the file any more. One that a dead holder left still has its name, and is
 /// to be judged by whoever comes first: he must not find it flocked by us.
 fn is_removed(file: &OwnedFd) -> bool {
-    fstat(file).is_ok_and(|stat| stat.st_nlink == 0)
+    fstat(lend(file)).is_ok_and(|stat| stat.st_nlink == 0)
 }
 
 /// One try at the lock.

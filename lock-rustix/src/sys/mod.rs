@@ -9,6 +9,7 @@ use rustix::fd::OwnedFd;
 use rustix::fs::{self, AtFlags, FlockOperation, OFlags, RawMode};
 use rustix::io::Errno;
 
+use crate::descriptor::{lend, openat};
 use crate::fault::fault;
 use crate::fcntl::{self, RecordOwner};
 use crate::place::Place;
@@ -70,7 +71,7 @@ impl<'a> Sys<'a> {
         // Not blocking: else opening a FIFO that somebody planted here would wait for a writer.
         let flags = access | create | follow | OFlags::CLOEXEC | OFlags::NOCTTY | OFlags::NONBLOCK;
         let name = self.name(Call::Open, node)?;
-        fs::openat(self.place.dir(), name, flags, self.mode.into())
+        openat(self.place.dir(), name, flags, self.mode.into())
             .map_err(|errno| open_fault(node, errno))
     }
 
@@ -100,7 +101,7 @@ impl Files for Sys<'_> {
     }
 
     fn fstat(&self, file: &OwnedFd) -> Result<Stat, Fault> {
-        fs::fstat(file)
+        fs::fstat(lend(file))
             .map(|stat| facts(&stat))
             .map_err(|errno| fault(Call::Fstat, Node::Lock, errno))
     }
@@ -131,17 +132,17 @@ fn facts(stat: &fs::Stat) -> Stat {
 
 impl Contents for Sys<'_> {
     fn pread(&self, file: &OwnedFd, buffer: &mut [u8], offset: u64) -> Result<usize, Fault> {
-        rustix::io::pread(file, buffer, offset)
+        rustix::io::pread(lend(file), buffer, offset)
             .map_err(|errno| fault(Call::Pread, Node::Lock, errno))
     }
 
     fn pwrite(&self, file: &OwnedFd, bytes: &[u8], offset: u64) -> Result<usize, Fault> {
-        rustix::io::pwrite(file, bytes, offset)
+        rustix::io::pwrite(lend(file), bytes, offset)
             .map_err(|errno| fault(Call::Pwrite, Node::Lock, errno))
     }
 
     fn ftruncate(&self, file: &OwnedFd, len: u64) -> Result<(), Fault> {
-        fs::ftruncate(file, len).map_err(|errno| fault(Call::Ftruncate, Node::Lock, errno))
+        fs::ftruncate(lend(file), len).map_err(|errno| fault(Call::Ftruncate, Node::Lock, errno))
     }
 }
 
@@ -151,40 +152,40 @@ impl Flock for Sys<'_> {
             Mode::Shared => FlockOperation::NonBlockingLockShared,
             Mode::Exclusive => FlockOperation::NonBlockingLockExclusive,
         };
-        fs::flock(file, operation).map_err(|errno| fault(Call::Flock, Node::Lock, errno))
+        fs::flock(lend(file), operation).map_err(|errno| fault(Call::Flock, Node::Lock, errno))
     }
 
     fn flock_un(&self, file: &OwnedFd) -> Result<(), Fault> {
-        fs::flock(file, FlockOperation::Unlock)
+        fs::flock(lend(file), FlockOperation::Unlock)
             .map_err(|errno| fault(Call::Flock, Node::Lock, errno))
     }
 }
 
 impl PosixLocks for Sys<'_> {
     fn setlk(&self, file: &OwnedFd, mode: Mode) -> Result<(), Fault> {
-        fcntl::setlk(file, RecordOwner::Process, mode).map_err(fcntl_fault)
+        fcntl::setlk(lend(file), RecordOwner::Process, mode).map_err(fcntl_fault)
     }
 
     fn setlk_un(&self, file: &OwnedFd) -> Result<(), Fault> {
-        fcntl::unlock(file, RecordOwner::Process).map_err(fcntl_fault)
+        fcntl::unlock(lend(file), RecordOwner::Process).map_err(fcntl_fault)
     }
 
     fn getlk(&self, file: &OwnedFd, mode: Mode) -> Result<Option<Blocker>, Fault> {
-        fcntl::getlk(file, RecordOwner::Process, mode).map_err(fcntl_fault)
+        fcntl::getlk(lend(file), RecordOwner::Process, mode).map_err(fcntl_fault)
     }
 }
 
 impl OfdLocks for Sys<'_> {
     fn ofd_setlk(&self, file: &OwnedFd, mode: Mode) -> Result<(), Fault> {
-        fcntl::setlk(file, RecordOwner::OpenFile, mode).map_err(fcntl_fault)
+        fcntl::setlk(lend(file), RecordOwner::OpenFile, mode).map_err(fcntl_fault)
     }
 
     fn ofd_setlk_un(&self, file: &OwnedFd) -> Result<(), Fault> {
-        fcntl::unlock(file, RecordOwner::OpenFile).map_err(fcntl_fault)
+        fcntl::unlock(lend(file), RecordOwner::OpenFile).map_err(fcntl_fault)
     }
 
     fn ofd_getlk(&self, file: &OwnedFd, mode: Mode) -> Result<Option<Blocker>, Fault> {
-        fcntl::getlk(file, RecordOwner::OpenFile, mode).map_err(fcntl_fault)
+        fcntl::getlk(lend(file), RecordOwner::OpenFile, mode).map_err(fcntl_fault)
     }
 }
 
@@ -197,6 +198,6 @@ impl LockTable for Sys<'_> {
         if self.flocked {
             return Ok(Some(Blocker { mode: Mode::Exclusive, pid: None }));
         }
-        crate::lock_table::find_flock(file, inode)
+        crate::lock_table::find_flock(lend(file), inode)
     }
 }

@@ -5,12 +5,15 @@ use lock_core::os::{
     CreateNew, Dirs, Links, Names, Node, ProcessState, Processes, Symlinks, Unnamed,
 };
 use lock_core::owner::Pid;
+use lock_core::payload::message::Message;
 use rustix::fd::OwnedFd;
 use rustix::fs::{self, AtFlags, OFlags, RenameFlags};
 use rustix::io::Errno;
 
 use super::Sys;
+use crate::descriptor::{lend, openat};
 use crate::fault::fault;
+use crate::place::FileName;
 
 /// What the owner link inside a lock directory is called.
 const OWNER: &core::ffi::CStr = c"owner";
@@ -34,7 +37,7 @@ impl CreateNew for Sys<'_> {
             | OFlags::NOFOLLOW
             | OFlags::NOCTTY;
         let name = self.name(Call::Open, node)?;
-        fs::openat(self.place.dir(), name, flags, self.mode.into())
+        openat(self.place.dir(), name, flags, self.mode.into())
             .map_err(|errno| fault(Call::Open, node, errno))
     }
 }
@@ -77,13 +80,13 @@ impl Unnamed for Sys<'_> {
     fn open_unnamed(&self) -> Result<OwnedFd, Fault> {
         // Not with O_EXCL, which would forbid ever naming it.
         let flags = OFlags::RDWR | OFlags::TMPFILE | OFlags::CLOEXEC;
-        fs::openat(self.place.dir(), c".", flags, self.mode.into())
+        openat(self.place.dir(), c".", flags, self.mode.into())
             .map_err(|errno| fault(Call::Open, Node::Private, errno))
     }
 
     fn link_unnamed(&self, file: &OwnedFd, to: Node) -> Result<(), Fault> {
         let name = self.name(Call::Link, to)?;
-        let linked = fs::linkat(file, c"", self.place.dir(), name, AtFlags::EMPTY_PATH);
+        let linked = fs::linkat(lend(file), c"", self.place.dir(), name, AtFlags::EMPTY_PATH);
         let linked = match linked {
             // Before Linux 6.10 only CAP_DAC_READ_SEARCH may link a descriptor; everybody may link
             // what /proc calls it.
@@ -99,14 +102,13 @@ fn link_by_proc(
     dir: rustix::fd::BorrowedFd<'_>,
     name: &core::ffi::CStr,
 ) -> Result<(), Errno> {
-    use core::fmt::Write;
     use rustix::fd::AsRawFd;
-    use rustix::path::Arg;
 
-    let mut path = arrayvec::ArrayString::<32>::new();
-    write!(path, "/proc/self/fd/{}", file.as_raw_fd()).map_err(|_| Errno::NAMETOOLONG)?;
-    path.as_str()
-        .into_with_c_str(|path| fs::linkat(fs::CWD, path, dir, name, AtFlags::SYMLINK_FOLLOW))
+    // The message of a pid is its digits and a newline.
+    let digits = Message::from_pid(file.as_raw_fd().unsigned_abs());
+    let path = FileName::new(&[b"/proc/self/fd/", digits.text()]);
+    let path = path.map_err(|_| Errno::NAMETOOLONG)?;
+    fs::linkat(fs::CWD, path.as_c_str(), dir, name, AtFlags::SYMLINK_FOLLOW)
 }
 
 impl Symlinks for Sys<'_> {
@@ -134,22 +136,22 @@ impl Dirs for Sys<'_> {
 
     fn open_directory(&self, node: Node) -> Result<OwnedFd, Fault> {
         let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
-        fs::openat(self.place.dir(), self.name(Call::Open, node)?, flags, fs::Mode::empty())
+        openat(self.place.dir(), self.name(Call::Open, node)?, flags, fs::Mode::empty())
             .map_err(|errno| fault(Call::Open, node, errno))
     }
 
     fn symlink_in(&self, target: &[u8], directory: &OwnedFd) -> Result<(), Fault> {
-        fs::symlinkat(target, directory, OWNER)
+        fs::symlinkat(target, lend(directory), OWNER)
             .map_err(|errno| fault(Call::Symlink, Node::Owner, errno))
     }
 
     fn readlink_in(&self, directory: &OwnedFd, buffer: &mut [u8]) -> Result<usize, Fault> {
-        fs::readlinkat_raw(directory, OWNER, buffer)
+        fs::readlinkat_raw(lend(directory), OWNER, buffer)
             .map_err(|errno| fault(Call::Readlink, Node::Owner, errno))
     }
 
     fn unlink_in(&self, directory: &OwnedFd) -> Result<(), Fault> {
-        fs::unlinkat(directory, OWNER, AtFlags::empty())
+        fs::unlinkat(lend(directory), OWNER, AtFlags::empty())
             .map_err(|errno| fault(Call::Unlink, Node::Owner, errno))
     }
 }

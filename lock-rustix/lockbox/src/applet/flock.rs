@@ -7,10 +7,9 @@
 use core::ffi::CStr;
 
 use lock_rustix::clock::monotonic_ns;
+use lock_rustix::descriptor::{lend, openat};
 use lock_rustix::rustix::fd::OwnedFd;
-use lock_rustix::rustix::fs::{
-    AtFlags, CWD, FlockOperation, Mode, OFlags, flock, fstat, openat, statat,
-};
+use lock_rustix::rustix::fs::{AtFlags, CWD, FlockOperation, Mode, OFlags, flock, fstat, statat};
 use lock_rustix::rustix::io::Errno;
 
 use crate::number;
@@ -286,7 +285,7 @@ fn take(settings: &Settings, target: &mut Target) -> Result<(), u8> {
 /// Whether the path still names the locked file. In doubt it does: this is more than the original
 /// asks.
 fn is_named(path: &CStr, file: &OwnedFd) -> bool {
-    match (fstat(file), statat(CWD, path, AtFlags::empty())) {
+    match (fstat(lend(file)), statat(CWD, path, AtFlags::empty())) {
         (Ok(mine), Ok(named)) => (mine.st_dev, mine.st_ino) == (named.st_dev, named.st_ino),
         (_, Err(Errno::NOENT)) => false,
         _ => true,
@@ -299,7 +298,7 @@ fn reopen_writable(settings: &Settings, target: &mut Target, errno: Errno) -> Re
         let writable = rustix_is_writable(file);
         let exclusive = settings.operation != Operation::Shared;
         if matches!(errno, Errno::IO | Errno::BADF) && exclusive && !writable {
-            if let Ok(reopened) = openat(CWD, *path, OFlags::RDWR | OFlags::NOCTTY, Mode::empty()) {
+            if let Ok(reopened) = openat(CWD, path, OFlags::RDWR | OFlags::NOCTTY, Mode::empty()) {
                 *file = reopened;
                 return Ok(());
             }
@@ -318,7 +317,7 @@ fn reopen_writable(settings: &Settings, target: &mut Target, errno: Errno) -> Re
 }
 
 fn rustix_is_writable(file: &OwnedFd) -> bool {
-    lock_rustix::rustix::fs::fcntl_getfl(file).is_ok_and(|flags| flags.contains(OFlags::RDWR))
+    lock_rustix::rustix::fs::fcntl_getfl(lend(file)).is_ok_and(|flags| flags.contains(OFlags::RDWR))
 }
 
 fn execute(
@@ -378,7 +377,7 @@ fn cannot_execute(program: &CStr, errno: Errno) -> u8 {
 impl Target {
     fn flock(&self, operation: FlockOperation) -> Result<(), Errno> {
         match self {
-            Target::Path(_, file) => flock(file, operation),
+            Target::Path(_, file) => flock(lend(file), operation),
             Target::Descriptor(fd) => flock(sys::inherited(*fd).ok_or(Errno::BADF)?, operation),
         }
     }

@@ -8,9 +8,9 @@ use lock_core::owner::Pid;
 use lock_core::payload::identify::{Finding, identify};
 use lock_core::scheme::breaking::{Rule, Terms, verdict};
 use lock_core::staleness::{Alive, Claim, Policy, Verdict};
+use lock_rustix::descriptor::lend;
 use lock_rustix::identity::{is_local, myself};
 use lock_rustix::place::{Place, open_parent};
-use lock_rustix::rustix::fd::AsFd;
 use lock_rustix::sys::Sys;
 
 use super::report::failed;
@@ -43,7 +43,7 @@ pub(super) fn main(stack: &Stack, at: usize) -> u8 {
 
 fn explain(settings: &Settings, path: &CStr) -> Result<(), Fault> {
     let (dir, name) = open_parent(path)?;
-    let sys = Sys::new(Place::in_directory(dir.as_fd(), name));
+    let sys = Sys::new(Place::in_directory(lend(&dir), name));
     let content = read(&sys)?;
     let me = myself();
     let terms = Terms {
@@ -51,7 +51,7 @@ fn explain(settings: &Settings, path: &CStr) -> Result<(), Fault> {
         decode: |_| None,
         observer: &me.observer,
         rule: Rule::Strict(Policy::default()),
-        local: is_local(&dir),
+        local: is_local(lend(&dir)),
     };
     let mut found = identify(content.carrier, name.to_bytes(), content.bytes()).peekable();
     let mut out = Out::stdout();
