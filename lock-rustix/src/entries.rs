@@ -22,8 +22,8 @@ const GETDENTS64: usize = 220;
 const LENGTH_AT: usize = 16;
 const NAME_AT: usize = 19;
 
-/// Shows the name of each entry, `.` and `..` too, until it fails. The buffer must hold an entry with the longest
-/// name, 280 bytes; a larger one makes for fewer calls.
+/// Shows the name of each entry, `.` and `..` too, until `see` fails. The buffer must hold an entry
+/// with the longest name, 280 bytes; a larger one makes for fewer calls.
 pub(crate) fn for_each_entry(
     directory: BorrowedFd<'_>,
     buffer: &mut [u8],
