@@ -20,21 +20,25 @@ use crate::fcntl::FCNTL;
 mod number {
     pub(super) const OPENAT: usize = 257;
     pub(super) const INOTIFY_INIT1: usize = 294;
+    pub(super) const EVENTFD2: usize = 290;
 }
 #[cfg(any(target_arch = "aarch64", target_arch = "riscv64"))]
 mod number {
     pub(super) const OPENAT: usize = 56;
     pub(super) const INOTIFY_INIT1: usize = 26;
+    pub(super) const EVENTFD2: usize = 19;
 }
 #[cfg(target_arch = "arm")]
 mod number {
     pub(super) const OPENAT: usize = 322;
     pub(super) const INOTIFY_INIT1: usize = 360;
+    pub(super) const EVENTFD2: usize = 356;
 }
 #[cfg(target_arch = "x86")]
 mod number {
     pub(super) const OPENAT: usize = 295;
     pub(super) const INOTIFY_INIT1: usize = 332;
+    pub(super) const EVENTFD2: usize = 328;
 }
 /// The same on every architecture.
 const PIDFD_OPEN: usize = 434;
@@ -103,6 +107,21 @@ pub(crate) fn pidfd_open(pid: Pid) -> Result<OwnedFd, Errno> {
     let pid = pid.as_raw_nonzero().get().unsigned_abs() as usize;
     // SAFETY: takes no pointers. What it answers is a new descriptor.
     unsafe { own(syscall(PIDFD_OPEN, [pid, 0, 0, 0, 0, 0])) }
+}
+
+/// `eventfd2(2)` with a count of 0, not blocking and closed on `exec`.
+///
+/// ```
+/// use lock_rustix::descriptor::{eventfd, lend};
+/// use lock_rustix::rustix::io::write;
+///
+/// let told = eventfd().unwrap();
+/// assert_eq!(write(lend(&told), &1u64.to_ne_bytes()), Ok(8));
+/// ```
+pub fn eventfd() -> Result<OwnedFd, Errno> {
+    let flags = (OFlags::CLOEXEC | OFlags::NONBLOCK).bits() as usize;
+    // SAFETY: takes no pointers. What it answers is a new descriptor.
+    unsafe { own(syscall(number::EVENTFD2, [0, flags, 0, 0, 0, 0])) }
 }
 
 /// `fcntl(F_DUPFD_CLOEXEC)`.

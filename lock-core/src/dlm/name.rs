@@ -146,7 +146,8 @@ impl Bytes {
     fn new(name: &[u8]) -> Result<Bytes, NameError> {
         let len = name.len();
         let mut bytes = [0; NAME_MAX];
-        bytes.get_mut(..len).ok_or(NameError::TooLong { len })?.copy_from_slice(name);
+        let room = bytes.get_mut(..len).ok_or(NameError::TooLong { len })?;
+        room.iter_mut().zip(name).for_each(|(to, from)| *to = *from);
         Ok(Bytes { bytes, len })
     }
 

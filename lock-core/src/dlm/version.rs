@@ -48,7 +48,7 @@ impl Version {
         let mut bytes = [0; VERSION_LEN];
         let words = [self.major, self.minor, self.patch];
         for (place, word) in bytes.chunks_exact_mut(4).zip(words) {
-            place.copy_from_slice(&word.to_ne_bytes());
+            place.iter_mut().zip(word.to_ne_bytes()).for_each(|(to, from)| *to = from);
         }
         bytes
     }

@@ -14,10 +14,10 @@ use lock_core::dlm::name::{LockId, LockspaceName, ResourceName, Token, VALUE_LEN
 use lock_core::dlm::request::{Request, UnlockRequest};
 use lock_core::dlm::status::Status;
 use lock_rustix::clock::monotonic_ns;
+use lock_rustix::descriptor::{eventfd, lend};
 use lock_rustix::dlm::exchange::Exchange;
 use lock_rustix::dlm::fault::{DlmFault, Reason};
 use lock_rustix::dlm::lockspace::Lockspace;
-use lock_rustix::rustix::event::{EventfdFlags, eventfd};
 use lock_rustix::rustix::fd::OwnedFd;
 use lock_rustix::rustix::io::{read, write};
 use lock_rustix::rustix::process::{Signal, set_parent_process_death_signal};
@@ -98,8 +98,7 @@ fn ask_by_child(
     mode: Mode,
     patience: Patience,
 ) -> Result<LockId, u8> {
-    let told =
-        eventfd(0, EventfdFlags::CLOEXEC | EventfdFlags::NONBLOCK).map_err(|_| exit::OS_ERROR)?;
+    let told = eventfd().map_err(|_| exit::OS_ERROR)?;
     let deadline_ns = match patience {
         // The answer may have to come from another node.
         Patience::None => u64::MAX,
@@ -118,8 +117,9 @@ fn ask_by_child(
     sys::set_blocked(before);
     ended?;
     let mut count = [0; 8];
-    let id =
-        read(&told, &mut count).ok().and_then(|_| u32::try_from(u64::from_ne_bytes(count)).ok());
+    let id = read(lend(&told), &mut count)
+        .ok()
+        .and_then(|_| u32::try_from(u64::from_ne_bytes(count)).ok());
     id.and_then(LockId::new).ok_or(exit::OS_ERROR)
 }
 
@@ -157,7 +157,11 @@ fn ask(
         match lock.next(None, None) {
             Ok(Some(Change::Granted { .. })) => {
                 let id = lock.lock().id().map_or(0, |id| u64::from(id.get()));
-                return if write(told, &id.to_ne_bytes()).is_ok() { 0 } else { exit::OS_ERROR };
+                return if write(lend(told), &id.to_ne_bytes()).is_ok() {
+                    0
+                } else {
+                    exit::OS_ERROR
+                };
             }
             Ok(Some(Change::Ended(End::Refused(Status::WouldBlock)))) => return exit::HELD,
             Ok(Some(Change::Ended(End::Failed(errno)))) => {
