@@ -8,7 +8,7 @@ use core::ptr;
 
 use lock_core::kind::Kind;
 use lock_core::os::Mode;
-use lock_rustix::rustix::fd::BorrowedFd;
+use lock_rustix::descriptor::lend_raw;
 
 use crate::held::Held;
 use crate::looking;
@@ -240,6 +240,6 @@ unsafe fn read<'a>(asked: *const lockbox_request) -> Result<Request<'a>, Report>
     let asked = unsafe { asked.as_ref() }.ok_or(Report::wrong("the request is null"))?;
     let cancels = asked.flags & LOCKBOX_CANCELLABLE != 0 && asked.cancel_fd >= 0;
     // SAFETY: whether it is open is found out when it is waited for; it is not closed here.
-    let cancel = cancels.then(|| unsafe { BorrowedFd::borrow_raw(asked.cancel_fd) });
+    let cancel = cancels.then(|| unsafe { lend_raw(asked.cancel_fd) });
     Request::read(asked, string(asked.path), string(asked.message), cancel)
 }

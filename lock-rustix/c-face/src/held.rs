@@ -6,6 +6,7 @@ use core::mem::MaybeUninit;
 use lock_core::fault::FaultKind;
 use lock_core::os::Mode;
 use lock_core::scheme::hardlink::Unlocked;
+use lock_rustix::descriptor::lend;
 use lock_rustix::existence::{Spot, Taken};
 use lock_rustix::fencing::next_token;
 use lock_rustix::guard::{ConvertError, Guard};
@@ -54,7 +55,7 @@ pub struct Named {
 impl Named {
     /// The system around the name.
     pub fn sys(&self) -> Sys<'_> {
-        let place = Place::in_directory(self.dir.as_fd(), self.name.as_c_str());
+        let place = Place::in_directory(lend(&self.dir), self.name.as_c_str());
         Sys::new(if self.follow { place.follow_symlinks() } else { place })
     }
 }
@@ -103,7 +104,9 @@ impl Held {
     /// The next number of those that grow with every acquisition.
     pub fn next_token(&self) -> Result<u64, Report> {
         Ok(match self {
-            Held::Kernel(Kernel { place, .. }) => next_token(&place.dir, place.name.as_c_str())?,
+            Held::Kernel(Kernel { place, .. }) => {
+                next_token(lend(&place.dir), place.name.as_c_str())?
+            }
             Held::Existence(spot, _) => next_token(spot.as_fd(), spot.name())?,
         })
     }
