@@ -52,6 +52,7 @@ mod held;
 pub mod holders;
 pub mod identity;
 pub mod limit;
+mod lines;
 pub mod local;
 pub mod lock_table;
 pub mod look;

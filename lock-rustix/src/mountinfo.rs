@@ -10,10 +10,9 @@ use core::ffi::CStr;
 use lock_core::payload::message::Message;
 use rustix::fd::{AsRawFd, BorrowedFd, OwnedFd};
 use rustix::fs::{CWD, Mode, OFlags};
-use rustix::io::{Errno, read};
 
 use crate::descriptor::{lend, openat};
-use crate::lock_table::keep_from;
+use crate::lines::for_each_line;
 use crate::place::FileName;
 use crate::process;
 
@@ -39,7 +38,7 @@ pub(crate) fn of<T>(dir: BorrowedFd<'_>, see: impl FnOnce(&Mount<'_>) -> T) -> O
     let mut line = [0; LINE_MAX];
     let mut see = Some(see);
     let mut found = None;
-    for_each_line(&file, &mut line, &mut |line| {
+    let _ = for_each_line(&file, &mut line, &mut |line| {
         if let Some((_, mount)) = parse(line).filter(|(of, _)| *of == id) {
             found = see.take().map(|see| see(&mount));
         }
@@ -54,7 +53,7 @@ pub(crate) fn of<T>(dir: BorrowedFd<'_>, see: impl FnOnce(&Mount<'_>) -> T) -> O
 pub(crate) fn of_path(path: &[u8], see: &mut dyn FnMut(&Mount<'_>)) {
     let Some(file) = open(c"/proc/self/mountinfo") else { return };
     let (mut line, mut longest) = ([0; LINE_MAX], 0);
-    for_each_line(&file, &mut line, &mut |line| {
+    let _ = for_each_line(&file, &mut line, &mut |line| {
         let len = line.split(|&byte| byte == b' ').nth(4).and_then(|point| leads(point, path));
         // What is mounted later lies above.
         if let (Some(len), Some((_, mount))) = (len.filter(|&len| len >= longest), parse(line)) {
@@ -84,34 +83,6 @@ fn leads(point: &[u8], path: &[u8]) -> Option<usize> {
     is_whole.then_some(point.len())
 }
 
-/// Shows each line, cut to the buffer, until `see` has seen enough.
-fn for_each_line(file: &OwnedFd, buffer: &mut [u8], see: &mut dyn FnMut(&[u8]) -> bool) {
-    let (mut filled, mut skipping) = (0, false);
-    loop {
-        let len = match read(lend(file), buffer.get_mut(filled..).unwrap_or_default()) {
-            Err(Errno::INTR) => continue,
-            Ok(len) if len > 0 => len,
-            _ => return,
-        };
-        filled += len;
-        loop {
-            let text = buffer.get(..filled).unwrap_or_default();
-            let Some(end) = text.iter().position(|&byte| byte == b'\n') else { break };
-            if !skipping && !see(text.get(..end).unwrap_or_default()) {
-                return;
-            }
-            skipping = false;
-            filled = keep_from(buffer, end + 1, filled);
-        }
-        if filled == buffer.len() {
-            if !skipping && !see(buffer) {
-                return;
-            }
-            (filled, skipping) = (0, true);
-        }
-    }
-}
-
 /// `36 35 98:0 /root /mnt rw,noatime shared:1 - nfs4 server:/dir rw,vers=4.2`, with any number of
 /// fields before the dash: the mount's number, and what it is.
 fn parse(line: &[u8]) -> Option<(u64, Mount<'_>)> {
@@ -126,7 +97,7 @@ fn mount_id(dir: BorrowedFd<'_>) -> Option<u64> {
     let number = Message::from_pid(dir.as_raw_fd().unsigned_abs());
     let name = FileName::new(&[b"/proc/self/fdinfo/", number.text()]).ok()?;
     let mut facts = [0; 512];
-    let len = read(lend(&open(name.as_c_str())?), &mut facts).ok()?;
+    let len = rustix::io::read(lend(&open(name.as_c_str())?), &mut facts).ok()?;
     let mut lines = facts.get(..len)?.split(|&byte| byte == b'\n');
     lines.find_map(|line| decimal(line.strip_prefix(b"mnt_id:")?.trim_ascii()))
 }
@@ -183,7 +154,7 @@ mod tests {
         let file = memfd_create(c"lines", MemfdFlags::CLOEXEC).unwrap();
         rustix::io::pwrite(&file, b"one\nabcdefghijklmnopqrstuvwxyz\nthree\n", 0).unwrap();
         let mut lines = Vec::new();
-        for_each_line(&file, &mut [0; 8], &mut |line| {
+        let read = for_each_line(&file, &mut [0; 8], &mut |line| {
             lines.push(line.to_vec());
             true
         });

@@ -9,6 +9,7 @@ use lock_core::dlm::name::{
 };
 use lock_core::dlm::request::Request;
 use lock_core::dlm::status::Status;
+use lock_core::dlm::table;
 use lock_core::dlm::version::{VERSION_LEN, Version};
 use lock_core::dlm::{Layout, LayoutError};
 
@@ -52,6 +53,7 @@ extern "C" fn dlm_modes() {
     print(status());
     keep(status().to_raw());
     bytes(|name| keep(Mode::from_name(name)));
+    bytes(|line| keep(table::parse(line)));
 }
 
 #[unsafe(no_mangle)]

@@ -13,6 +13,7 @@
 //! | [`version`] | which protocol a kernel speaks |
 //! | [`request`] | what is written to a device |
 //! | [`answer`] | what is read from it |
+//! | [`table`] | the kernel's list of locks, for who only looks |
 //! | [`lock`] | one lock as a conversation, with its races |
 //!
 //! Source: Linux 6.1, `fs/dlm/user.c`, `fs/dlm/lock.c` and `include/uapi/linux/dlm*.h`, protocol
@@ -26,6 +27,7 @@ pub mod mode;
 pub mod name;
 pub mod request;
 pub mod status;
+pub mod table;
 pub mod version;
 
 pub use layout::{Layout, LayoutError};

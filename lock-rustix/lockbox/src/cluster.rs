@@ -13,11 +13,14 @@ use lock_core::dlm::mode::Mode;
 use lock_core::dlm::name::{LockId, LockspaceName, ResourceName, Token, VALUE_LEN};
 use lock_core::dlm::request::{Request, UnlockRequest};
 use lock_core::dlm::status::Status;
+#[cfg(feature = "list")]
+use lock_core::dlm::table::Row;
 use lock_rustix::clock::monotonic_ns;
 use lock_rustix::descriptor::{eventfd, lend};
 use lock_rustix::dlm::exchange::Exchange;
 use lock_rustix::dlm::fault::{DlmFault, Reason};
 use lock_rustix::dlm::lockspace::Lockspace;
+use lock_rustix::dlm::table;
 use lock_rustix::rustix::fd::OwnedFd;
 use lock_rustix::rustix::io::{read, write};
 use lock_rustix::rustix::process::{Signal, set_parent_process_death_signal};
@@ -37,19 +40,10 @@ pub(crate) struct Held {
 
 /// Takes the lock that PATH names; otherwise says why not, and answers the exit status.
 pub(crate) fn take(path: &CStr, mode: Mode, patience: Patience, conflict: u8) -> Result<Held, u8> {
-    let bytes = path.to_bytes();
-    let slash = bytes.iter().position(|&byte| byte == b'/').unwrap_or(bytes.len());
-    let (lockspace, resource) = bytes.split_at_checked(slash).unwrap_or_default();
-    let names = LockspaceName::new(lockspace).and_then(|lockspace| {
-        Ok((lockspace, ResourceName::new(resource.get(1..).unwrap_or_default())?))
-    });
-    let (lockspace, resource) = match names {
-        Ok(names) if resource.len() > 1 => names,
-        _ => {
-            say(path, "is not LOCKSPACE/RESOURCE, of 64 bytes at most each", 0);
-            return Err(exit::USAGE);
-        }
-    };
+    let (lockspace, resource) = names(path).ok_or_else(|| {
+        say(path, NOT_NAMES, 0);
+        exit::USAGE
+    })?;
     let lockspace = Lockspace::open(&lockspace).map_err(|fault| failed(path, fault))?;
     match ask_by_child(path, &lockspace, resource, mode, patience) {
         Ok(id) => Ok(Held { lockspace, id }),
@@ -59,6 +53,69 @@ pub(crate) fn take(path: &CStr, mode: Mode, patience: Patience, conflict: u8) ->
         }
         Err(status) => Err(status),
     }
+}
+
+/// Who holds the lock that PATH names, as far as this node knows, without asking for it.
+pub(crate) enum Standing {
+    /// A process of this node, or of that one.
+    Held { pid: u32, node: Option<u32>, mode: Mode },
+    /// This node knows of all locks on the resource, and none is held.
+    Free,
+    /// Why it is not known.
+    Unknown(&'static str),
+}
+
+/// Looks at the kernel's list.
+pub(crate) fn look(path: &CStr) -> Standing {
+    let Some((lockspace, resource)) = names(path) else { return Standing::Unknown(NOT_NAMES) };
+    let mut standing = Standing::Unknown("nobody on this node holds it; others may");
+    let listed = table::for_each(&lockspace, &mut |row| {
+        if row.resource != resource.as_bytes() {
+            return true;
+        }
+        match row.held {
+            Some(mode) if mode != Mode::NL => {
+                standing = Standing::Held { pid: row.pid, node: row.node, mode };
+                false
+            }
+            _ => {
+                if row.is_complete {
+                    standing = Standing::Free;
+                }
+                true
+            }
+        }
+    });
+    match listed {
+        Ok(()) => standing,
+        Err(fault) => Standing::Unknown(match fault.reason {
+            Reason::NoList => "debugfs is not mounted, or this node has not joined the lockspace",
+            Reason::Denied => "the DLM's list can be read by root only",
+            _ => "the DLM's list cannot be read",
+        }),
+    }
+}
+
+/// Shows every lock of every lockspace that this node knows of: the lockspace's name, and the lock.
+#[cfg(feature = "list")]
+pub(crate) fn for_each(see: &mut dyn FnMut(&[u8], &Row<'_>)) {
+    // Without such a list there is nothing to show.
+    let _ = table::for_each_lockspace(&mut |lockspace| {
+        let _ = table::for_each(lockspace, &mut |row| {
+            see(lockspace.as_bytes(), row);
+            true
+        });
+    });
+}
+
+const NOT_NAMES: &str = "is not LOCKSPACE/RESOURCE, of 64 bytes at most each";
+
+fn names(path: &CStr) -> Option<(LockspaceName, ResourceName)> {
+    let bytes = path.to_bytes();
+    let slash = bytes.iter().position(|&byte| byte == b'/')?;
+    let (lockspace, resource) = bytes.split_at_checked(slash)?;
+    let resource = resource.get(1..).filter(|resource| !resource.is_empty())?;
+    Some((LockspaceName::new(lockspace).ok()?, ResourceName::new(resource).ok()?))
 }
 
 impl Held {

@@ -60,6 +60,8 @@ pub enum Step {
     Read,
     /// Waiting for an answer.
     Wait,
+    /// Reading the kernel's list of a lockspace's locks.
+    List,
 }
 
 /// See [`DlmFault::reason`].
@@ -87,6 +89,9 @@ pub enum Reason {
     NoLock,
     /// `EAGAIN` to an adoption: the orphan has another mode.
     OtherMode,
+    /// There is no list of locks: debugfs is not mounted, or this node has not joined the
+    /// lockspace.
+    NoList,
     /// `EINVAL`: a combination of flags and modes that the kernel refuses.
     Invalid,
     /// `EINTR`: a signal came first.
@@ -128,6 +133,7 @@ fn reason(step: Step, errno: Errno) -> Reason {
             Errno::NOENT | Errno::NXIO | Errno::NODEV,
         ) => Reason::NoLockspace,
         (Step::Adopt, Errno::AGAIN) => Reason::OtherMode,
+        (Step::List, Errno::NOENT) => Reason::NoList,
         (_, Errno::NOENT) => Reason::NoLock,
         (_, Errno::NOTCONN | Errno::UNATCH) => Reason::NotReady,
         (_, Errno::PERM | Errno::ACCESS) => Reason::Denied,
@@ -155,6 +161,7 @@ impl Step {
             Step::Purge => "end orphans",
             Step::Read => "read the DLM's answer",
             Step::Wait => "wait for the DLM's answer",
+            Step::List => "read the list of the lockspace's locks",
         }
     }
 }
@@ -173,6 +180,7 @@ impl fmt::Display for Reason {
             }
             Reason::Name(error) => return error.fmt(out),
             Reason::NoLock => "no such lock",
+            Reason::NoList => "no such list (is debugfs mounted, and the lockspace joined?)",
             Reason::OtherMode => "it has another mode",
             Reason::Invalid => "the kernel refuses this combination of flags and modes",
             Reason::Interrupted => "interrupted by a signal",

@@ -5,6 +5,7 @@
 //! | [`control`] | making and leaving lockspaces |
 //! | [`lockspace`] | asking and hearing answers |
 //! | [`exchange`] | one lock, for a program of one thread |
+//! | [`table`] | who holds what, for who only looks |
 //! | [`fault`] | why something failed, and what to do about it |
 //!
 //! A lock belongs to the open device and not to the process: a forked child that has it keeps the
@@ -22,3 +23,4 @@ mod device;
 pub mod exchange;
 pub mod fault;
 pub mod lockspace;
+pub mod table;

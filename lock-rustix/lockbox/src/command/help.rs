@@ -10,8 +10,8 @@ const KINDS: &str = "
 
 KIND: file (default), flock, lockf, ofd: kernel locks, gone with their holder;
       nfs, symlink, mkdir, pidfile: names, found stale when their holder is dead;
-      dlm: PATH is LOCKSPACE/RESOURCE, shared by the nodes of a cluster; for run and
-      wait, which takes it for a moment.
+      dlm: PATH is LOCKSPACE/RESOURCE, shared by the nodes of a cluster; for
+      run, status (by debugfs, as far as this node knows), and wait, which takes it.
 ";
 
 const RUN: &str = "\

@@ -4,6 +4,10 @@
 //! A holder is a process whose descriptor carries the lock. If that is not the process that took
 //! it, the line says so: it was passed on, and may be held by several.
 
+#[cfg(feature = "dlm")]
+use arrayvec::ArrayVec;
+#[cfg(feature = "dlm")]
+use lock_core::dlm::{name::NAME_MAX, table::Row};
 use lock_core::fault::Fault;
 use lock_core::os::Mode;
 use lock_core::owner::Pid;
@@ -14,6 +18,8 @@ use lock_rustix::{lock_table, process};
 
 use super::report::fault_text;
 use super::settings::Settings;
+#[cfg(feature = "dlm")]
+use crate::cluster;
 use crate::json;
 use crate::out::Out;
 use crate::stack::Stack;
@@ -69,6 +75,8 @@ impl List {
         holders::for_each(&mut |Holding { pid, fd, line }| {
             self.add(Role::Holds, Some(*pid), Some(*fd), line);
         })?;
+        #[cfg(feature = "dlm")]
+        cluster::for_each(&mut |lockspace, row| self.add_cluster(lockspace, row));
         lock_table::for_each(|line| {
             let pid = line.pid.and_then(|pid| Pid::new(u64::from(pid)));
             if line.waiting {
@@ -79,6 +87,48 @@ impl List {
             }
             true
         })
+    }
+
+    /// A lock of a cluster, on this node, or on another that told this one.
+    #[cfg(feature = "dlm")]
+    fn add_cluster(&mut self, lockspace: &[u8], row: &Row<'_>) {
+        let (role, mode) = match (row.held, row.wanted) {
+            (Some(mode), None) => (Role::Holds, mode),
+            (_, Some(mode)) => (Role::Waits, mode),
+            (None, None) => return,
+        };
+        let mut path = ArrayVec::<u8, { 2 * NAME_MAX + 1 }>::new();
+        for part in [lockspace, b"/", row.resource] {
+            let _ = path.try_extend_from_slice(part);
+        }
+        let pid = Pid::new(u64::from(row.pid));
+        let command = pid.filter(|_| row.node.is_none()).and_then(process::command);
+        let out = &mut self.out;
+        if self.json {
+            out.text(if self.first { "{" } else { ",{" }).text("\"kind\":\"dlm\",\"mode\":\"");
+            out.text(mode.name()).text("\",\"role\":\"");
+            out.text(if role == Role::Holds { "holder" } else { "waiter" }).text("\",\"pid\":");
+            json::number(out, pid.map(Pid::get));
+            out.text(",\"node\":");
+            json::number(out, row.node.map(u64::from));
+            out.text(",\"command\":");
+            json::maybe(out, command.as_deref());
+            out.text(",\"path\":");
+            json::maybe(out, Some(&path));
+            out.text("}");
+        } else {
+            out.text("dlm ").text(mode.name());
+            out.text(if role == Role::Holds { " held by pid " } else { " waited for by pid " });
+            out.number(u64::from(row.pid));
+            if let Some(node) = row.node {
+                out.text(" of node ").number(u64::from(node));
+            }
+            if let Some(command) = command {
+                out.text(" (").foreign(&command).text(")");
+            }
+            out.text(": ").foreign(&path).text("\n");
+        }
+        self.first = false;
     }
 
     fn add(&mut self, role: Role, pid: Option<Pid>, fd: Option<u32>, line: &Line) {

@@ -15,6 +15,8 @@ use lock_rustix::sys::Sys;
 
 use super::report::{self, failed};
 use super::settings::{AGE, LEASE, Settings};
+#[cfg(feature = "dlm")]
+use crate::cluster;
 use crate::existence::is_existence;
 use crate::holder::describe;
 use crate::json;
@@ -35,6 +37,8 @@ struct State {
     /// Seconds since the lock was written.
     age_s: Option<u64>,
     why: Option<&'static str>,
+    /// The node of a cluster that the holder runs on, if it is not this one, and the mode.
+    cluster: (Option<u32>, Option<&'static str>),
 }
 
 pub(super) const ALLOWED: &[u8] = &[b'k', b'j', AGE, LEASE];
@@ -64,13 +68,20 @@ pub(super) fn main(stack: &Stack, at: usize) -> u8 {
 
 fn find(settings: &Settings, path: &CStr) -> Result<State, Fault> {
     let free = State { status: FREE, ..State::default() };
+    #[cfg(feature = "dlm")]
     if settings.cluster {
-        let why = Some("the DLM tells only who asks for the lock: see run -n, and wait");
-        return Ok(State { status: UNKNOWN, why, ..State::default() });
+        return Ok(match cluster::look(path) {
+            cluster::Standing::Held { pid, node, mode } => {
+                let owner = Owner::from_pid(pid);
+                State { status: HELD, owner, cluster: (node, Some(mode.name())), ..free }
+            }
+            cluster::Standing::Free => free,
+            cluster::Standing::Unknown(why) => State { status: UNKNOWN, why: Some(why), ..free },
+        });
     }
     if !is_existence(settings.kind) {
         return Ok(match look(&Sys::new(Place::path(path)), settings.kind)? {
-            Standing::Held(owner) => State { status: HELD, owner, age_s: age_s(path), why: None },
+            Standing::Held(owner) => State { status: HELD, owner, age_s: age_s(path), ..free },
             Standing::Missing => State { why: Some("there is no such file"), ..free },
             _ => free,
         });
@@ -90,7 +101,7 @@ fn find(settings: &Settings, path: &CStr) -> Result<State, Fault> {
         Some(modified_ms) => u64::try_from((wall_us() / 1000 - modified_ms) / 1000).ok(),
         None => age_s(path),
     };
-    Ok(State { status, owner: report::owner(&found), age_s, why })
+    Ok(State { status, owner: report::owner(&found), age_s, why, ..free })
 }
 
 impl State {
@@ -102,6 +113,23 @@ impl State {
             _ => "unknown",
         }
     }
+
+    /// Whether the pid is one of this machine.
+    fn is_here(&self) -> bool {
+        self.cluster.0.is_none()
+    }
+
+    #[cfg(feature = "dlm")]
+    fn describe_cluster(&self, out: &mut Out) {
+        let (node, mode) = self.cluster;
+        if let Some(mode) = mode {
+            out.text("a lock of mode ").text(mode).text(": ");
+        }
+        if let Some(node) = node {
+            let pid = self.owner.pid.map_or(0, Pid::get);
+            out.text("pid ").number(pid).text(" of node ").number(u64::from(node));
+        }
+    }
 }
 
 fn print_text(path: &CStr, state: &State) {
@@ -109,7 +137,11 @@ fn print_text(path: &CStr, state: &State) {
     out.foreign(path.to_bytes()).text(": ").text(state.name());
     if state.status != FREE {
         out.text(if state.status == HELD { " by " } else { ", of " });
-        describe(&mut out, &state.owner);
+        #[cfg(feature = "dlm")]
+        state.describe_cluster(&mut out);
+        if state.is_here() {
+            describe(&mut out, &state.owner);
+        }
         if let Some(age_s) = state.age_s {
             out.text(", for ").number(age_s).text(" s");
         }
@@ -132,7 +164,7 @@ fn print_json(path: &CStr, kind: &str, state: &State) {
     json::maybe(&mut out, owner.host.as_deref());
     out.text(",\"start\":");
     // Whose pid it is now tells nothing about a holder that is gone.
-    let live = if state.status == HELD { owner.pid } else { None };
+    let live = if state.status == HELD && state.is_here() { owner.pid } else { None };
     let start = owner.start.or_else(|| live.and_then(process::start_time));
     json::number(&mut out, start.map(|start| start.0));
     out.text(",\"message\":");
@@ -143,6 +175,11 @@ fn print_json(path: &CStr, kind: &str, state: &State) {
     json::number(&mut out, state.age_s);
     out.text(",\"why\":");
     json::maybe(&mut out, state.why.map(str::as_bytes));
+    #[cfg(feature = "dlm")]
+    if let (node, Some(mode)) = state.cluster {
+        out.text(",\"mode\":\"").text(mode).text("\",\"node\":");
+        json::number(&mut out, node.map(u64::from));
+    }
     out.text("}\n");
 }
 

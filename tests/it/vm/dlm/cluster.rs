@@ -180,11 +180,31 @@ fn lockbox(cluster: &mut Cluster) {
         assert_eq!(output.status, status, "{command}: {}", output.text);
     }
     let waiter = two.spawn("exec lockbox run -k dlm t1/tool -- sh -c 'exit 7'");
+    look(one);
     one.check(&format!("kill -TERM {}", holder.pid));
     assert_eq!(one.wait(&holder).status, 128 + 15);
     assert_eq!(two.wait(&waiter).status, 7);
     two.check("lockbox wait -k dlm t1/tool");
     two.check("lockbox run -s -k dlm t1/tool -- lockbox run -n -s -k dlm t1/tool -- true");
+}
+
+/// The node that locked first is master of the resource: it knows of the other's request.
+fn look(master: &Machine) {
+    let unknown = master.run("lockbox status -k dlm t1/tool");
+    assert!(unknown.status == 4 && unknown.text.contains("debugfs"), "{unknown:?}");
+    master.check("mount -t debugfs none /sys/kernel/debug");
+    let held = master.check("lockbox status -k dlm t1/tool");
+    assert!(held.contains("t1/tool: held by a lock of mode EX: pid "), "{held}");
+    let json = master.check("lockbox status -j -k dlm t1/tool");
+    assert!(json.contains("\"state\":\"held\"") && json.contains("\"node\":null"), "{json}");
+    let waits = "dlm EX waited for by pid .* of node 2: t1/tool";
+    master.check(&format!("until lockbox list | grep -q '{waits}'; do sleep 0.05; done"));
+    let list = master.check("lockbox list");
+    assert!(list.contains("dlm EX held by pid ") && list.contains(": t1/tool"), "{list}");
+    let json = master.check("lockbox list -j");
+    assert!(json.contains("\"node\":2,\"command\":null,\"path\":\"t1/tool\""), "{json}");
+    let free = master.run("lockbox status -k dlm t1/nothing");
+    assert_eq!(free.status, 4, "another node may hold it: {}", free.text);
 }
 
 fn waiters(cluster: &mut Cluster) {

@@ -138,7 +138,7 @@ fn example(name: &str) -> PathBuf {
 
 /// The tool with the kind that it does not have by default.
 fn lockbox() -> PathBuf {
-    let features = ["--no-default-features", "--features", "commands,dlm"];
+    let features = ["--no-default-features", "--features", "commands,dlm,list"];
     build(&[&["-p", "lockbox", "--release"], &features[..]].concat()).join("release/lockbox")
 }
 
