@@ -154,10 +154,11 @@ mod tests {
         let file = memfd_create(c"lines", MemfdFlags::CLOEXEC).unwrap();
         rustix::io::pwrite(&file, b"one\nabcdefghijklmnopqrstuvwxyz\nthree\n", 0).unwrap();
         let mut lines = Vec::new();
-        let read = for_each_line(&file, &mut [0; 8], &mut |line| {
+        for_each_line(&file, &mut [0; 8], &mut |line| {
             lines.push(line.to_vec());
             true
-        });
+        })
+        .unwrap();
         assert_eq!(lines, [&b"one"[..], b"abcdefgh", b"three"]);
     }
 
