@@ -12,10 +12,13 @@ fn exists(test: &str) -> bool {
     let Some((module, name)) = test.rsplit_once("::") else { return false };
     let module = module.replace("::", "/");
     let function = format!("fn {name}(");
-    let dirs = ["lock-std/tests", "lock-std/src", "lock-rustix/tests", "tests/it/lockbox"];
+    let dirs =
+        ["lock-std/tests", "lock-std/src", "lock-rustix/tests", "tests/it", "tests/it/lockbox"];
     dirs.into_iter().any(|dir| {
-        let path = root().join(format!("{dir}/{module}.rs"));
-        fs::read_to_string(path).is_ok_and(|source| source.contains(&function))
+        [".rs", "/main.rs"].into_iter().any(|end| {
+            let path = root().join(format!("{dir}/{module}{end}"));
+            fs::read_to_string(path).is_ok_and(|source| source.contains(&function))
+        })
     })
 }
 
