@@ -192,7 +192,7 @@ impl Drop for World {
 fn mishaps(call: &str) -> Vec<Mishap> {
     use Errno::{
         EACCES, EAGAIN, EDQUOT, EEXIST, EINTR, EIO, ELOOP, EMFILE, EMLINK, ENAMETOOLONG, ENFILE,
-        ENOENT, ENOLCK, ENOMEM, ENOSPC, ENOSYS, EPERM, EROFS, ESTALE,
+        ENOENT, ENOLCK, ENOMEM, ENOSPC, ENOSYS, EPERM, EROFS, ESTALE, EXDEV,
     };
     let changes = [EINTR, EIO, ENOSPC, EDQUOT, EACCES, EPERM, EROFS, ESTALE];
     let (errnos, lie): (Vec<Errno>, Option<Errno>) = match call {
@@ -210,7 +210,8 @@ fn mishaps(call: &str) -> Vec<Mishap> {
         "stat" => (vec![EIO, ESTALE, EACCES, ENOENT], None),
         "ftruncate" | "utimensat" => (changes.to_vec(), None),
         "link" | "renameat2" => {
-            ([EEXIST, ENOENT, EMLINK, ENOSYS].into_iter().chain(changes).collect(), Some(EEXIST))
+            let own = [EEXIST, ENOENT, EMLINK, ENOSYS, EXDEV];
+            (own.into_iter().chain(changes).collect(), Some(EEXIST))
         }
         "symlink" | "mkdir" => {
             ([EEXIST, ENOENT].into_iter().chain(changes).collect(), Some(EEXIST))
