@@ -61,7 +61,9 @@ pub(crate) fn wait<'s, C: Queued<Sys<'s>>>(
         }
     };
     drop(timer);
-    set_blocked(blocked);
+    if blocked & bit(signal) != 0 {
+        set_blocked(blocked);
+    }
     waited
 }
 
@@ -148,7 +150,12 @@ fn is_handled(signal: i32) -> bool {
 /// Lets the signal through to this thread; answers what was blocked before.
 fn unblock(signal: i32) -> u64 {
     const UNBLOCK: usize = 1;
-    mask(UNBLOCK, 1u64.wrapping_shl(signal.unsigned_abs().wrapping_sub(1)))
+    mask(UNBLOCK, bit(signal))
+}
+
+/// The signal in a set of signals.
+fn bit(signal: i32) -> u64 {
+    1u64.wrapping_shl(signal.unsigned_abs().wrapping_sub(1))
 }
 
 fn set_blocked(signals: u64) {

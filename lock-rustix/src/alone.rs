@@ -6,7 +6,7 @@
 
 use lock_core::fault::{Fault, FaultKind};
 use lock_core::kind::Kind;
-use lock_core::os::Mode;
+use lock_core::os::{Files, Mode};
 use lock_core::payload::message::Message;
 use lock_core::scheme::kernel::{self, ByBoth, ByFlock, ByOfd, ByPosix, TryLockError};
 use rustix::fd::{AsFd, BorrowedFd, OwnedFd};
@@ -83,9 +83,11 @@ fn attempt<'s, C: Queued<Sys<'s>>>(
         let outcome = match (kernel::try_lock::<C, _>(sys, mode), go_on.as_deref_mut()) {
             (Err(TryLockError::Held(_)), None) => return Err(LockError::Held),
             (Err(TryLockError::Held(file)), Some(go_on)) => {
+                // Asked before the wait: what can be done then delays nobody.
+                let stat = sys.fstat(&file)?;
                 wait_on::<C>(&file, mode, go_on)?;
                 restarts = 0;
-                kernel::confirm(sys, file, mode)
+                kernel::confirm_known(sys, file, stat, mode)
             }
             (outcome, _) => outcome,
         };

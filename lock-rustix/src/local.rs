@@ -169,9 +169,11 @@ fn attempt<'s, C: Queued<Sys<'s>>>(
                 return Err(if here { LockError::HeldByThisProcess } else { LockError::Held });
             }
             (Err(TryLockError::Held(file)), wait) => {
+                // Asked before the wait: what can be done then delays nobody.
+                let stat = sys.fstat(&file)?;
                 wait.wait_on::<C>(&file, mode)?;
                 restarts = Restarts(0);
-                kernel::confirm(sys, file, mode)
+                kernel::confirm_known(sys, file, stat, mode)
             }
             (outcome, _) => outcome,
         };

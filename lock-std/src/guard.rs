@@ -63,7 +63,8 @@ impl Guard {
                 .map_err(|errno| site.fault(fault(Call::Fcntl, errno)))?;
         }
         let unlink = terms.unlink_on_exit.then(|| RemovedAtExit::file(site.clone(), held.inode()));
-        Ok(Guard { unlink, held, site, pid: process::id() })
+        let pid = site.pid();
+        Ok(Guard { unlink, held, site, pid })
     }
 
     /// The lock's path, as it was given.

@@ -17,6 +17,7 @@ use lock_core::payload::message::{Message, TooLong};
 use lock_rustix::local::{self, Request};
 use lock_rustix::look::{Standing, look};
 use lock_rustix::place::Place;
+use lock_rustix::process;
 use lock_rustix::sys::{LOCK_FILE_MODE, Sys};
 use rustix::fs::{CWD, OFlags, openat};
 
@@ -46,6 +47,8 @@ pub(crate) struct Site {
     terms: Arc<Terms>,
     /// Absent for the working directory, whichever that is.
     dir: Option<Arc<OwnedFd>>,
+    /// The process that asks for the lock, once it is pinned.
+    pid: u32,
 }
 
 impl Site {
@@ -63,7 +66,7 @@ impl Site {
             owner_uid: None,
             manner: Manner::default(),
         };
-        Site { terms: Arc::new(terms), dir: dir.map(Arc::new) }
+        Site { terms: Arc::new(terms), dir: dir.map(Arc::new), pid: 0 }
     }
 
     pub(crate) fn terms(&self) -> &Terms {
@@ -72,6 +75,10 @@ impl Site {
 
     pub(crate) fn terms_mut(&mut self) -> &mut Terms {
         Arc::make_mut(&mut self.terms)
+    }
+
+    pub(crate) fn pid(&self) -> u32 {
+        self.pid
     }
 
     pub(crate) fn path(&self) -> &Path {
@@ -92,7 +99,7 @@ impl Site {
             let kind = FaultKind::TooLong;
             return Err(self.fault(Fault { call: Call::Pwrite, node: Node::Lock, kind, errno: 0 }));
         }
-        let mut pinned = self.clone();
+        let mut pinned = Site { pid: process::id(), ..self.clone() };
         if self.dir.is_none() && terms.path.is_relative() {
             let flags = OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC;
             let dir = openat(CWD, c".", flags, rustix::fs::Mode::empty()).map_err(|errno| {

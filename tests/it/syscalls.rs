@@ -33,13 +33,13 @@ const CYCLES: &[(&str, &str)] = &[
 const WAITS: &[(&str, &str)] = &[
     (
         "wait-flock",
-        "1 clone, 1 close, 1 flock, 1 futex, 1 getpid, 1 kill, 1 open, 2 rt_sigprocmask, 1 \
-         wait4",
+        "1 clone, 1 close, 1 flock, 1 fstat, 1 futex, 1 getpid, 1 kill, 1 open, 2 \
+         rt_sigprocmask, 1 wait4",
     ),
     (
         "wait-ofd",
-        "1 clone, 1 close, 1 fcntl, 1 futex, 1 getpid, 1 kill, 1 open, 2 rt_sigprocmask, 1 \
-         wait4",
+        "1 clone, 1 close, 1 fcntl, 1 fstat, 1 futex, 1 getpid, 1 kill, 1 open, 2 \
+         rt_sigprocmask, 1 wait4",
     ),
     (
         "wait-nfs",
