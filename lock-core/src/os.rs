@@ -8,6 +8,26 @@
 //! An implementation MUST make each method atomic with respect to every other participant, MUST
 //! close a [`Files::File`] when it is dropped (releasing its kernel locks as the platform does),
 //! and MUST report failure by [`FaultKind`](crate::fault::FaultKind), never by panic.
+//!
+//! An example with the back end for Linux:
+//!
+//! ```
+//! use lock_core::os::{Access, FileType, Files, Flock, Inode, Mode, Node, Stat};
+//! use lock_rustix::{place::Place, sys::Sys};
+//!
+//! # let _scratch = include!(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/doc/scratch.rs"));
+//! let os = Sys::new(Place::path(c"backup.lock"));
+//! let file = os.open_or_create(Node::Lock, Access::ReadWrite).unwrap();
+//! os.flock(&file, Mode::Exclusive).unwrap();
+//! let Stat { inode, file_type, len, links, .. } = os.fstat(&file).unwrap();
+//! assert_eq!((file_type, len, links), (FileType::Regular, 0, 1));
+//!
+//! // The name can be given to another file, and this lock be found by nobody: so schemes compare.
+//! std::fs::remove_file("backup.lock").unwrap();
+//! std::fs::write("backup.lock", "").unwrap();
+//! let named: Inode = os.stat(Node::Lock).unwrap().inode;
+//! assert_ne!(named, inode);
+//! ```
 
 use crate::fault::Fault;
 use crate::owner::{Pid, StartTime};
@@ -36,6 +56,12 @@ pub enum Node {
 
 impl Node {
     /// What a person calls it.
+    ///
+    /// ```
+    /// use lock_core::os::Node;
+    ///
+    /// assert_eq!(Node::Companion.name(), "the companion file");
+    /// ```
     pub const fn name(self) -> &'static str {
         match self {
             Node::Lock => "the lock file",
@@ -106,6 +132,14 @@ pub struct Stat {
 }
 
 /// A lock in the way of the one asked about.
+///
+/// ```
+/// use lock_core::os::{Blocker, Mode};
+///
+/// // What `F_GETLK` says of an OFD lock: its pid is -1.
+/// let blocker = Blocker { mode: Mode::Exclusive, pid: u32::try_from(-1).ok() };
+/// assert_eq!(blocker.pid, None);
+/// ```
 #[derive(Clone, Copy, Debug, Eq, Hash, PartialEq)]
 pub struct Blocker {
     /// How it is held.
@@ -116,6 +150,19 @@ pub struct Blocker {
 }
 
 /// Opens files and tells them apart.
+///
+/// ```
+/// use lock_core::fault::FaultKind;
+/// use lock_core::os::{Access, Files, Node};
+/// use lock_rustix::{place::Place, sys::Sys};
+///
+/// # let _scratch = include!(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/doc/scratch.rs"));
+/// let os = Sys::new(Place::path(c"backup.lock"));
+/// let missing = os.open(Node::Lock, Access::Read).unwrap_err();
+/// assert_eq!(missing.kind, FaultKind::Missing);
+/// let file = os.open_or_create(Node::Lock, Access::ReadWrite).unwrap();
+/// assert_eq!(os.fstat(&file).unwrap().inode, os.stat(Node::Lock).unwrap().inode);
+/// ```
 pub trait Files {
     /// An open file. Dropping it closes it.
     type File;
@@ -131,6 +178,21 @@ pub trait Files {
 }
 
 /// Reads and writes open files.
+///
+/// ```
+/// use lock_core::os::{Access, Contents, Files, Node};
+/// use lock_rustix::{place::Place, sys::Sys};
+///
+/// # let _scratch = include!(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/doc/scratch.rs"));
+/// let os = Sys::new(Place::path(c"backup.lock"));
+/// let file = os.open_or_create(Node::Lock, Access::ReadWrite).unwrap();
+/// let mut buffer = [0; 8];
+/// assert_eq!(os.pwrite(&file, b"4711\n", 0).unwrap(), 5);
+/// assert_eq!(os.pread(&file, &mut buffer, 2).unwrap(), 3);
+/// assert_eq!(&buffer[..3], b"11\n");
+/// os.ftruncate(&file, 0).unwrap();
+/// assert_eq!(os.pread(&file, &mut buffer, 0).unwrap(), 0);
+/// ```
 pub trait Contents: Files {
     /// `pread(2)`: bytes read into `buffer` from `offset`; 0 at the end of the file.
     fn pread(&self, file: &Self::File, buffer: &mut [u8], offset: u64) -> Result<usize, Fault>;
@@ -141,18 +203,57 @@ pub trait Contents: Files {
 }
 
 /// Removes names.
+///
+/// ```
+/// use lock_core::fault::FaultKind;
+/// use lock_core::os::{Names, Node};
+/// use lock_rustix::{place::Place, sys::Sys};
+///
+/// # let _scratch = include!(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/doc/scratch.rs"));
+/// let os = Sys::new(Place::path(c"backup.lock"));
+/// std::fs::write("backup.lock", "").unwrap();
+/// os.unlink(Node::Lock).unwrap();
+/// assert_eq!(os.unlink(Node::Lock).unwrap_err().kind, FaultKind::Missing);
+/// ```
 pub trait Names {
     /// `unlink(2)`.
     fn unlink(&self, node: Node) -> Result<(), Fault>;
 }
 
 /// Makes files that nobody else can have opened.
+///
+/// ```
+/// use lock_core::fault::FaultKind;
+/// use lock_core::os::{CreateNew, Node};
+/// use lock_rustix::{place::Place, sys::Sys};
+///
+/// # let _scratch = include!(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/doc/scratch.rs"));
+/// let os = Sys::new(Place::path(c"backup.lock"));
+/// let mine = os.create_new(Node::Lock).unwrap();
+/// assert_eq!(os.create_new(Node::Lock).unwrap_err().kind, FaultKind::Exists);
+/// ```
 pub trait CreateNew: Files {
     /// `open(2)` with `O_CREAT` and `O_EXCL`, for reading and writing; close-on-exec.
     fn create_new(&self, node: Node) -> Result<Self::File, Fault>;
 }
 
 /// Gives files further names, or other ones.
+///
+/// ```
+/// use lock_core::fault::FaultKind;
+/// use lock_core::os::{CreateNew, Links, Node};
+/// use lock_rustix::{place::Place, sys::Sys};
+///
+/// # let _scratch = include!(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/doc/scratch.rs"));
+/// let os = Sys::new(Place::path(c"backup.lock").with_private(c".backup.1"));
+/// os.create_new(Node::Private).unwrap();
+/// os.link(Node::Private, Node::Lock).unwrap();
+/// let spared = os.rename_noreplace(Node::Private, Node::Lock);
+/// assert_eq!(spared.unwrap_err().kind, FaultKind::Exists);
+/// os.rename_exchange(Node::Private, Node::Lock).unwrap();
+/// // To two names of one file, rename(2) does nothing and says that it did.
+/// os.rename(Node::Private, Node::Lock).unwrap();
+/// ```
 pub trait Links {
     /// `link(2)`: `to` must not exist. The one call that NFS makes atomic on every client; its
     /// answer can get lost there, so that a link which was made is reported as
@@ -167,6 +268,18 @@ pub trait Links {
 }
 
 /// Makes files without a name, and names them when they are complete.
+///
+/// ```
+/// use lock_core::os::{Files, Node, Unnamed};
+/// use lock_rustix::{place::Place, sys::Sys};
+///
+/// # let _scratch = include!(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/doc/scratch.rs"));
+/// let os = Sys::new(Place::path(c"backup.lock"));
+/// let file = os.open_unnamed().unwrap();
+/// assert_eq!(os.fstat(&file).unwrap().links, 0);
+/// os.link_unnamed(&file, Node::Lock).unwrap();
+/// assert!(os.link_unnamed(&file, Node::Lock).is_err(), "the name is taken");
+/// ```
 pub trait Unnamed: Files {
     /// `open(2)` of the lock's directory with `O_TMPFILE`.
     fn open_unnamed(&self) -> Result<Self::File, Fault>;
@@ -175,6 +288,20 @@ pub trait Unnamed: Files {
 }
 
 /// Makes and reads symbolic links.
+///
+/// ```
+/// use lock_core::fault::FaultKind;
+/// use lock_core::os::{Node, Symlinks};
+/// use lock_rustix::{place::Place, sys::Sys};
+///
+/// # let _scratch = include!(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/doc/scratch.rs"));
+/// let os = Sys::new(Place::path(c"backup.lock"));
+/// os.symlink(b"vm:4711", Node::Lock).unwrap();
+/// assert_eq!(os.symlink(b"x", Node::Lock).unwrap_err().kind, FaultKind::Exists);
+/// let mut target = [0; 64];
+/// assert_eq!(os.readlink(Node::Lock, &mut target).unwrap(), 7);
+/// assert_eq!(os.readlink(Node::Lock, &mut target[..4]).unwrap(), 4, "perhaps not all of it");
+/// ```
 pub trait Symlinks {
     /// `symlink(2)`: `node` must not exist; it has its target from the first instant.
     fn symlink(&self, target: &[u8], node: Node) -> Result<(), Fault>;
@@ -184,6 +311,23 @@ pub trait Symlinks {
 }
 
 /// Makes and removes directories, and reaches into opened ones whatever they are called by then.
+///
+/// ```
+/// use lock_core::os::{Dirs, Node};
+/// use lock_rustix::{place::Place, sys::Sys};
+///
+/// # let _scratch = include!(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/doc/scratch.rs"));
+/// let os = Sys::new(Place::path(c"backup.lock"));
+/// os.mkdir(Node::Lock).unwrap();
+/// let directory = os.open_directory(Node::Lock).unwrap();
+/// std::fs::rename("backup.lock", "elsewhere").unwrap();
+/// // The open directory is the same, wherever it is now.
+/// os.symlink_in(b"vm:4711", &directory).unwrap();
+/// assert_eq!(os.readlink_in(&directory, &mut [0; 64]).unwrap(), 7);
+/// os.unlink_in(&directory).unwrap();
+/// std::fs::rename("elsewhere", "backup.lock").unwrap();
+/// os.rmdir(Node::Lock).unwrap();
+/// ```
 pub trait Dirs: Files {
     /// `mkdir(2)`.
     fn mkdir(&self, node: Node) -> Result<(), Fault>;
@@ -200,12 +344,34 @@ pub trait Dirs: Files {
 }
 
 /// Knows processes.
+///
+/// ```
+/// use lock_core::os::{ProcessState, Processes};
+/// use lock_core::owner::Pid;
+/// use lock_rustix::{place::Place, sys::Sys};
+///
+/// let os = Sys::new(Place::path(c"backup.lock"));
+/// let state = |pid| os.process(Pid::new(pid).unwrap());
+/// assert!(matches!(state(std::process::id().into()), ProcessState::Running { .. }));
+/// // Linux never has more than 2²² pids.
+/// assert_eq!(state(1 << 22), ProcessState::Gone);
+/// ```
 pub trait Processes {
     /// What has become of the process with this pid, in the caller's pid namespace. Never guesses.
     fn process(&self, pid: Pid) -> ProcessState;
 }
 
 /// See [`Processes::process`].
+///
+/// ```
+/// use lock_core::os::ProcessState;
+///
+/// /// Whether the process can still do something with what it locked.
+/// fn is_alive(state: ProcessState) -> bool {
+///     matches!(state, ProcessState::Running { .. })
+/// }
+/// assert!(!is_alive(ProcessState::Zombie));
+/// ```
 #[derive(Clone, Copy, Debug, Eq, Hash, PartialEq)]
 pub enum ProcessState {
     /// There is none.
@@ -222,6 +388,21 @@ pub enum ProcessState {
 }
 
 /// `flock(2)`: a lock that belongs to the open file, shared with its duplicates.
+///
+/// ```
+/// use lock_core::fault::FaultKind;
+/// use lock_core::os::{Access, Files, Flock, Mode, Node};
+/// use lock_rustix::{place::Place, sys::Sys};
+///
+/// # let _scratch = include!(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/doc/scratch.rs"));
+/// let os = Sys::new(Place::path(c"backup.lock"));
+/// let open = || os.open_or_create(Node::Lock, Access::Read).unwrap();
+/// let (mine, yours) = (open(), open());
+/// os.flock(&mine, Mode::Exclusive).unwrap();
+/// assert_eq!(os.flock(&yours, Mode::Shared).unwrap_err().kind, FaultKind::WouldBlock);
+/// os.flock_un(&mine).unwrap();
+/// os.flock(&yours, Mode::Shared).unwrap();
+/// ```
 pub trait Flock: Files {
     /// `LOCK_SH` or `LOCK_EX`, with `LOCK_NB`. On a file already locked this converts, which is
     /// not atomic: the old lock goes first, and is gone if the new one is refused.
@@ -233,6 +414,21 @@ pub trait Flock: Files {
 /// `fcntl(2)` record locks on the whole file that belong to the process.
 ///
 /// Any close of the file by the process, through whichever descriptor, drops them.
+///
+/// ```
+/// use lock_core::os::{Access, Files, Mode, Node, PosixLocks};
+/// use lock_rustix::{place::Place, sys::Sys};
+///
+/// # let _scratch = include!(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/doc/scratch.rs"));
+/// let os = Sys::new(Place::path(c"backup.lock"));
+/// let open = || os.open_or_create(Node::Lock, Access::ReadWrite).unwrap();
+/// let (one, other) = (open(), open());
+/// os.setlk(&one, Mode::Exclusive).unwrap();
+/// // Both are this process's, so neither is in the other's way.
+/// assert_eq!(os.getlk(&other, Mode::Exclusive).unwrap(), None);
+/// os.setlk(&other, Mode::Shared).unwrap();
+/// os.setlk_un(&other).unwrap();
+/// ```
 pub trait PosixLocks: Files {
     /// `F_SETLK`: takes or converts, atomically.
     fn setlk(&self, file: &Self::File, mode: Mode) -> Result<(), Fault>;
@@ -244,6 +440,22 @@ pub trait PosixLocks: Files {
 
 /// `fcntl(2)` record locks on the whole file that belong to the open file. They exclude POSIX
 /// locks and the other way round.
+///
+/// ```
+/// use lock_core::fault::FaultKind;
+/// use lock_core::os::{Access, Blocker, Files, Mode, Node, OfdLocks};
+/// use lock_rustix::{place::Place, sys::Sys};
+///
+/// # let _scratch = include!(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/doc/scratch.rs"));
+/// let os = Sys::new(Place::path(c"backup.lock"));
+/// let open = || os.open_or_create(Node::Lock, Access::ReadWrite).unwrap();
+/// let (mine, yours) = (open(), open());
+/// os.ofd_setlk(&mine, Mode::Exclusive).unwrap();
+/// assert_eq!(os.ofd_setlk(&yours, Mode::Shared).unwrap_err().kind, FaultKind::WouldBlock);
+/// let blocker = os.ofd_getlk(&yours, Mode::Shared).unwrap();
+/// assert_eq!(blocker, Some(Blocker { mode: Mode::Exclusive, pid: None }));
+/// os.ofd_setlk_un(&mine).unwrap();
+/// ```
 pub trait OfdLocks: Files {
     /// `F_OFD_SETLK`: takes or converts, atomically.
     fn ofd_setlk(&self, file: &Self::File, mode: Mode) -> Result<(), Fault>;
@@ -254,6 +466,19 @@ pub trait OfdLocks: Files {
 }
 
 /// The system's own list of kernel locks (`/proc/locks` on Linux), for looking without touching.
+///
+/// ```
+/// use lock_core::os::{Access, Files, Flock, LockTable, Mode, Node};
+/// use lock_rustix::{place::Place, sys::Sys};
+///
+/// # let _scratch = include!(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/doc/scratch.rs"));
+/// let os = Sys::new(Place::path(c"backup.lock"));
+/// let file = os.open_or_create(Node::Lock, Access::Read).unwrap();
+/// let inode = os.fstat(&file).unwrap().inode;
+/// assert_eq!(os.flock_listed(&file, inode).unwrap(), None);
+/// os.flock(&file, Mode::Shared).unwrap();
+/// assert_eq!(os.flock_listed(&file, inode).unwrap().unwrap().mode, Mode::Shared);
+/// ```
 pub trait LockTable: Files {
     /// An flock that somebody holds on the file, if the list shows one. Locks taken on other
     /// hosts, or in pid namespaces that this one cannot see into, are not in the list.

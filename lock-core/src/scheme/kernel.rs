@@ -13,6 +13,32 @@
 //!
 //! What it does not protect from: participants that skip this check (util-linux flock and Jane
 //! Street's local lock do) when somebody unlinks the file. So nothing here unlinks by itself.
+//!
+//! One try takes the lock. To wait between the tries, a program takes the steps one by one:
+//!
+//! ```
+//! use lock_core::os::{Files, Flock, Mode};
+//! use lock_core::scheme::kernel::{self, ByFlock, Probe, TryLockError};
+//! use lock_rustix::{place::Place, sys::Sys};
+//!
+//! # let _scratch = include!(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/doc/scratch.rs"));
+//! let os = Sys::new(Place::path(c"backup.lock"));
+//! let mine = kernel::try_lock::<ByFlock, _>(&os, Mode::Exclusive).unwrap();
+//!
+//! let file = kernel::open::<ByFlock, _>(&os, Mode::Exclusive).unwrap();
+//! let stat = os.fstat(&file).unwrap();
+//! let tried = kernel::try_lock_opened::<ByFlock, _>(&os, file, Mode::Exclusive);
+//! let Err(TryLockError::Held(file)) = tried else { panic!("it was free") };
+//! let probe = kernel::probe_opened::<ByFlock, _>(&os, &file, stat).unwrap();
+//! let Probe::Held(blocker) = probe else { panic!("it was free") };
+//! assert_eq!(blocker.pid, Some(std::process::id()));
+//!
+//! drop(mine);
+//! // Here a program would wait for the kernel, in whichever way it likes.
+//! os.flock(&file, Mode::Exclusive).unwrap();
+//! let locked = kernel::confirm_known::<ByFlock, _>(&os, file, stat, Mode::Exclusive).unwrap();
+//! assert_eq!(locked.mode(), Mode::Exclusive);
+//! ```
 
 use core::marker::PhantomData;
 
@@ -26,6 +52,20 @@ mod convention;
 
 /// Proof of holding a kernel lock on the file that the name means. Dropping it closes the file
 /// and so gives the lock up.
+///
+/// ```
+/// use lock_core::os::{Files, Mode};
+/// use lock_core::scheme::kernel::{ByFlock, Locked, TryLockError, try_lock};
+/// use lock_rustix::{place::Place, sys::Sys};
+///
+/// # let _scratch = include!(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/doc/scratch.rs"));
+/// let os = Sys::new(Place::path(c"backup.lock"));
+/// let locked: Locked<ByFlock, _> = try_lock(&os, Mode::Shared).unwrap();
+/// assert_eq!((locked.mode(), locked.stat().len), (Mode::Shared, 0));
+/// assert_eq!(os.fstat(locked.file()), Ok(locked.stat()));
+/// drop(locked.into_file());
+/// assert!(try_lock::<ByFlock, _>(&os, Mode::Exclusive).is_ok(), "closing it unlocks it");
+/// ```
 #[must_use = "dropping it gives the lock up"]
 #[derive(Debug)]
 pub struct Locked<C, F> {
@@ -58,6 +98,21 @@ impl<C, F> Locked<C, F> {
 }
 
 /// Why [`try_lock`] did not lock.
+///
+/// ```
+/// use lock_core::fault::Fault;
+/// use lock_core::scheme::kernel::TryLockError;
+///
+/// /// What to tell the user, or nothing where the next try may do.
+/// fn message<F>(error: TryLockError<F>) -> Option<String> {
+///     match error {
+///         TryLockError::Held(_) => Some("another backup is running".into()),
+///         TryLockError::Again => None,
+///         TryLockError::Fault(fault) => Some(fault.to_string()),
+///     }
+/// }
+/// assert_eq!(message::<()>(TryLockError::Again), None);
+/// ```
 #[derive(Clone, Copy, Debug, Eq, Hash, PartialEq)]
 pub enum TryLockError<F> {
     /// Somebody else holds it. The file can be waited on and given to [`confirm`].
@@ -99,6 +154,22 @@ fn open_for<O: Files>(os: &O, access: Access, read_only_suffices: bool) -> Resul
 }
 
 /// One try at the lock.
+///
+/// ```
+/// use lock_core::fault::FaultKind;
+/// use lock_core::os::Mode;
+/// use lock_core::scheme::kernel::{ByOfd, TryLockError, try_lock};
+/// use lock_rustix::{place::Place, sys::Sys};
+///
+/// # let _scratch = include!(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/doc/scratch.rs"));
+/// let os = Sys::new(Place::path(c"backup.lock"));
+/// let locked = try_lock::<ByOfd, _>(&os, Mode::Exclusive).unwrap();
+/// let held = try_lock::<ByOfd, _>(&os, Mode::Exclusive);
+/// assert!(matches!(held, Err(TryLockError::Held(_))));
+/// let os = Sys::new(Place::path(c"no/such/directory"));
+/// let Err(TryLockError::Fault(fault)) = try_lock::<ByOfd, _>(&os, Mode::Shared) else { panic!() };
+/// assert_eq!(fault.kind, FaultKind::Missing);
+/// ```
 pub fn try_lock<C, O>(os: &O, mode: Mode) -> Result<Locked<C, O::File>, TryLockError<O::File>>
 where
     C: Convention<O>,
@@ -135,6 +206,20 @@ where
 /// Turns a granted lock into a proof, if the name still means the locked file.
 ///
 /// On any failure the file is closed and the lock with it.
+///
+/// ```
+/// use lock_core::os::{Flock, Mode};
+/// use lock_core::scheme::kernel::{ByFlock, TryLockError, confirm, open};
+/// use lock_rustix::{place::Place, sys::Sys};
+///
+/// # let _scratch = include!(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/doc/scratch.rs"));
+/// let os = Sys::new(Place::path(c"backup.lock"));
+/// let file = open::<ByFlock, _>(&os, Mode::Exclusive).unwrap();
+/// os.flock(&file, Mode::Exclusive).unwrap();
+/// std::fs::remove_file("backup.lock").unwrap();
+/// let lost = confirm::<ByFlock, _>(&os, file, Mode::Exclusive);
+/// assert!(matches!(lost, Err(TryLockError::Again)), "nobody else could find that lock");
+/// ```
 pub fn confirm<C, O>(
     os: &O,
     file: O::File,
@@ -192,6 +277,21 @@ fn check_type(stat: Stat, directories: bool) -> Result<(), Fault> {
 }
 
 /// What became of a held lock that should have changed its mode.
+///
+/// ```
+/// use lock_core::os::Mode;
+/// use lock_core::scheme::kernel::{ByOfd, ConvertError, convert, try_lock};
+/// use lock_rustix::{place::Place, sys::Sys};
+///
+/// # let _scratch = include!(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/doc/scratch.rs"));
+/// let os = Sys::new(Place::path(c"backup.lock"));
+/// let mine = try_lock::<ByOfd, _>(&os, Mode::Shared).unwrap();
+/// let yours = try_lock::<ByOfd, _>(&os, Mode::Shared).unwrap();
+/// match convert(&os, mine, Mode::Exclusive) {
+///     Err(ConvertError::Kept(mine, _)) => assert_eq!(mine.mode(), Mode::Shared),
+///     other => panic!("two readers, yet {other:?}"),
+/// }
+/// ```
 #[derive(Debug)]
 pub enum ConvertError<C, F> {
     /// Others hold it in a way that forbids the new mode; ours is held as before.
@@ -205,6 +305,18 @@ pub enum ConvertError<C, F> {
 /// Record locks convert atomically. `flock(2)` does not: another holder can come between, and a
 /// refused conversion loses the old lock; then this tries once to take it back, and says `Lost`
 /// if it cannot. In either case the protected data may have changed.
+///
+/// ```
+/// use lock_core::os::Mode;
+/// use lock_core::scheme::kernel::{ByFlock, convert, try_lock};
+/// use lock_rustix::{place::Place, sys::Sys};
+///
+/// # let _scratch = include!(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/doc/scratch.rs"));
+/// let os = Sys::new(Place::path(c"backup.lock"));
+/// let writer = try_lock::<ByFlock, _>(&os, Mode::Exclusive).unwrap();
+/// let reader = convert(&os, writer, Mode::Shared).unwrap();
+/// assert!(try_lock::<ByFlock, _>(&os, Mode::Shared).is_ok(), "readers are welcome now");
+/// ```
 pub fn convert<C, O>(
     os: &O,
     locked: Locked<C, O::File>,
@@ -230,6 +342,22 @@ where
 /// The old text is overwritten and then cut, never truncated to nothing first: ext4 writes such a
 /// file out when it is closed, fifty times slower. Between the two calls a reader can see the new
 /// text with the tail of the old one.
+///
+/// ```
+/// use lock_core::fault::FaultKind;
+/// use lock_core::os::Mode;
+/// use lock_core::payload::message::Message;
+/// use lock_core::scheme::kernel::{ByFlock, sign, try_lock};
+/// use lock_rustix::{place::Place, sys::Sys};
+///
+/// # let _scratch = include!(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/doc/scratch.rs"));
+/// std::fs::write("letter", "somebody's data").unwrap();
+/// std::fs::hard_link("letter", "backup.lock").unwrap();
+/// let os = Sys::new(Place::path(c"backup.lock"));
+/// let locked = try_lock::<ByFlock, _>(&os, Mode::Exclusive).unwrap();
+/// let refused = sign(&os, &locked, &Message::from_pid(4711)).unwrap_err();
+/// assert_eq!(refused.kind, FaultKind::Linked);
+/// ```
 pub fn sign<C, O: Contents>(
     os: &O,
     locked: &Locked<C, O::File>,
@@ -259,6 +387,17 @@ pub fn sign<C, O: Contents>(
 }
 
 /// [`try_lock`], exclusively, then [`sign`]; a lock that cannot be signed is given back.
+///
+/// ```
+/// use lock_core::payload::message::Message;
+/// use lock_core::scheme::kernel::{ByBoth, try_lock_signed};
+/// use lock_rustix::{place::Place, sys::Sys};
+///
+/// # let _scratch = include!(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/doc/scratch.rs"));
+/// let os = Sys::new(Place::path(c"backup.lock"));
+/// let locked = try_lock_signed::<ByBoth, _>(&os, &Message::from_pid(4711)).unwrap();
+/// assert_eq!(std::fs::read("backup.lock").unwrap(), b"4711\n");
+/// ```
 pub fn try_lock_signed<C, O>(
     os: &O,
     message: &Message,
@@ -277,6 +416,18 @@ where
 ///
 /// Leaves a file alone that is not ours any more. Only for paths whose participants all check, as
 /// [`confirm`] does, that they locked the file which the name means.
+///
+/// ```
+/// use lock_core::os::Mode;
+/// use lock_core::scheme::kernel::{ByFlock, try_lock, unlock_and_unlink};
+/// use lock_rustix::{place::Place, sys::Sys};
+///
+/// # let _scratch = include!(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/doc/scratch.rs"));
+/// let os = Sys::new(Place::path(c"backup.lock"));
+/// let locked = try_lock::<ByFlock, _>(&os, Mode::Exclusive).unwrap();
+/// unlock_and_unlink(&os, locked).unwrap();
+/// assert!(!std::fs::exists("backup.lock").unwrap());
+/// ```
 pub fn unlock_and_unlink<C, O: Files + Names>(
     os: &O,
     locked: Locked<C, O::File>,
@@ -303,6 +454,20 @@ pub enum Probe {
 }
 
 /// Looks at the lock and leaves it as it is.
+///
+/// ```
+/// use lock_core::os::Mode;
+/// use lock_core::scheme::kernel::{ByOfd, Probe, probe, try_lock};
+/// use lock_rustix::{place::Place, sys::Sys};
+///
+/// # let _scratch = include!(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/doc/scratch.rs"));
+/// let os = Sys::new(Place::path(c"backup.lock"));
+/// assert_eq!(probe::<ByOfd, _>(&os).unwrap(), Probe::Missing);
+/// let locked = try_lock::<ByOfd, _>(&os, Mode::Exclusive).unwrap();
+/// assert!(matches!(probe::<ByOfd, _>(&os).unwrap(), Probe::Held(_)));
+/// drop(locked);
+/// assert_eq!(probe::<ByOfd, _>(&os).unwrap(), Probe::Free);
+/// ```
 pub fn probe<C, O>(os: &O) -> Result<Probe, Fault>
 where
     C: Convention<O>,

@@ -5,6 +5,21 @@ use crate::os::{Access, Blocker, Files, Flock, LockTable, Mode, OfdLocks, PosixL
 
 /// Which kernel locks make up the lock. Implemented by [`ByFlock`], [`ByPosix`], [`ByOfd`] and
 /// [`ByBoth`].
+///
+/// ```
+/// use lock_core::os::{Access, Files, Mode, Node};
+/// use lock_core::scheme::kernel::{ByBoth, Convention};
+/// use lock_rustix::{place::Place, sys::Sys};
+///
+/// # let _scratch = include!(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/doc/scratch.rs"));
+/// let os = Sys::new(Place::path(c"backup.lock"));
+/// assert_eq!(<ByBoth as Convention<Sys>>::access(Mode::Shared), Access::ReadWrite);
+/// assert!(!<ByBoth as Convention<Sys>>::read_only_suffices(Mode::Shared));
+/// let open = || os.open_or_create(Node::Lock, Access::ReadWrite).unwrap();
+/// let (mine, yours) = (open(), open());
+/// ByBoth::lock(&os, &mine, Mode::Exclusive).unwrap();
+/// assert!(ByBoth::blocker(&os, &yours, os.fstat(&yours).unwrap()).unwrap().is_some());
+/// ```
 pub trait Convention<O: Files> {
     /// Whether directories can be locked, and not only regular files.
     const DIRECTORIES: bool;
@@ -19,14 +34,52 @@ pub trait Convention<O: Files> {
 }
 
 /// `flock(2)`.
+///
+/// ```
+/// use lock_core::os::Mode;
+/// use lock_core::scheme::kernel::{ByFlock, try_lock};
+/// use lock_rustix::{place::Place, sys::Sys};
+///
+/// # let _scratch = include!(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/doc/scratch.rs"));
+/// std::fs::create_dir("spool").unwrap();
+/// let os = Sys::new(Place::path(c"spool"));
+/// // The only one that can lock a directory.
+/// assert!(try_lock::<ByFlock, _>(&os, Mode::Exclusive).is_ok());
+/// ```
 #[derive(Clone, Copy, Debug)]
 pub struct ByFlock;
 
 /// POSIX record lock, owned by the process.
+///
+/// ```
+/// use lock_core::os::Mode;
+/// use lock_core::scheme::kernel::{ByPosix, try_lock};
+/// use lock_rustix::{place::Place, sys::Sys};
+///
+/// # let _scratch = include!(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/doc/scratch.rs"));
+/// let os = Sys::new(Place::path(c"backup.lock"));
+/// let first = try_lock::<ByPosix, _>(&os, Mode::Exclusive).unwrap();
+/// let second = try_lock::<ByPosix, _>(&os, Mode::Exclusive);
+/// assert!(second.is_ok(), "a process does not exclude itself: ask `held` first");
+/// ```
 #[derive(Clone, Copy, Debug)]
 pub struct ByPosix;
 
 /// OFD record lock, owned by the open file.
+///
+/// ```
+/// use lock_core::fault::FaultKind;
+/// use lock_core::os::Mode;
+/// use lock_core::scheme::kernel::{ByOfd, TryLockError, try_lock};
+/// use lock_rustix::{place::Place, sys::Sys};
+///
+/// # let _scratch = include!(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/doc/scratch.rs"));
+/// std::fs::create_dir("spool").unwrap();
+/// let os = Sys::new(Place::path(c"spool"));
+/// let refused = try_lock::<ByOfd, _>(&os, Mode::Exclusive);
+/// let Err(TryLockError::Fault(fault)) = refused else { panic!("locked a directory") };
+/// assert_eq!(fault.kind, FaultKind::IsDirectory);
+/// ```
 #[derive(Clone, Copy, Debug)]
 pub struct ByOfd;
 
@@ -35,6 +88,18 @@ pub struct ByOfd;
 /// Both, so that a network file system that honours only one of them refuses instead of seeming
 /// to succeed. Jane Street takes a POSIX lock for the second; an OFD lock excludes it just as well
 /// and is not lost when the process closes the file elsewhere.
+///
+/// ```
+/// use lock_core::os::Mode;
+/// use lock_core::scheme::kernel::{ByBoth, ByFlock, ByOfd, try_lock};
+/// use lock_rustix::{place::Place, sys::Sys};
+///
+/// # let _scratch = include!(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/doc/scratch.rs"));
+/// let os = Sys::new(Place::path(c"backup.lock"));
+/// let locked = try_lock::<ByBoth, _>(&os, Mode::Exclusive).unwrap();
+/// assert!(try_lock::<ByFlock, _>(&os, Mode::Shared).is_err());
+/// assert!(try_lock::<ByOfd, _>(&os, Mode::Shared).is_err());
+/// ```
 #[derive(Clone, Copy, Debug)]
 pub struct ByBoth;
 
