@@ -9,7 +9,9 @@
 //! close a [`Files::File`] when it is dropped (releasing its kernel locks as the platform does),
 //! and MUST report failure by [`FaultKind`](crate::fault::FaultKind), never by panic.
 //!
-//! An example with the back end for Linux:
+//! # Example
+//!
+//! With the back end for Linux:
 //!
 //! ```
 //! use lock_core::os::{Access, FileType, Files, Flock, Inode, Mode, Node, Stat};
@@ -33,6 +35,7 @@ use crate::fault::Fault;
 use crate::owner::{Pid, StartTime};
 
 /// A name that a scheme uses. Only the back end knows directory and path.
+/// See the [example](self#example).
 #[derive(Clone, Copy, Debug, Eq, Hash, Ord, PartialEq, PartialOrd)]
 #[non_exhaustive]
 pub enum Node {
@@ -76,7 +79,7 @@ impl Node {
     }
 }
 
-/// What a file is opened for.
+/// What a file is opened for. See the [example](self#example).
 #[derive(Clone, Copy, Debug, Eq, Hash, PartialEq)]
 pub enum Access {
     /// `O_RDONLY`.
@@ -85,7 +88,7 @@ pub enum Access {
     ReadWrite,
 }
 
-/// How a kernel lock is held.
+/// How a kernel lock is held. See the [example](self#example).
 #[derive(Clone, Copy, Debug, Eq, Hash, PartialEq)]
 pub enum Mode {
     /// Beside other shared holders: `LOCK_SH`, `F_RDLCK`.
@@ -95,6 +98,7 @@ pub enum Mode {
 }
 
 /// A file's identity for as long as somebody has it open: file systems reuse inode numbers.
+/// See the [example](self#example).
 #[derive(Clone, Copy, Debug, Eq, Hash, Ord, PartialEq, PartialOrd)]
 pub struct Inode {
     /// `st_dev`, as the platform encodes it.
@@ -103,7 +107,7 @@ pub struct Inode {
     pub ino: u64,
 }
 
-/// What a file is.
+/// What a file is. See the [example](self#example).
 #[derive(Clone, Copy, Debug, Eq, Hash, PartialEq)]
 pub enum FileType {
     /// A regular file.
@@ -116,7 +120,7 @@ pub enum FileType {
     Special,
 }
 
-/// The part of `struct stat` that schemes use.
+/// The part of `struct stat` that schemes use. See the [example](self#example).
 #[derive(Clone, Copy, Debug, Eq, Hash, PartialEq)]
 pub struct Stat {
     /// Which file.

@@ -20,6 +20,48 @@
 //! leaves nothing behind wherever it is killed).
 //!
 //! What it does not protect from: participants that remove the name without these rules.
+//!
+//! # Example
+//!
+//! ```
+//! use lock_core::os::Files;
+//! use lock_core::payload::pid_text::{PidText, line};
+//! use lock_core::scheme::breaking::{Rule, Terms, TryLockError, if_stale};
+//! use lock_core::scheme::hardlink::{self, Layout, Locked, Unlocked};
+//! use lock_core::staleness::{Observer, Policy, Stale};
+//! use lock_rustix::{place::Place, sys::Sys};
+//!
+//! # let _scratch = include!(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/doc/scratch.rs"));
+//! let place = Place::path(c"backup").with_private(c".backup.1.lk");
+//! let os = Sys::new(place.with_companion(c"backup.nfs_lock"));
+//! let terms = Terms {
+//!     payload: &line(std::process::id()),
+//!     decode: |bytes| PidText::parse(bytes).ok().map(|text| text.claim()),
+//!     observer: &Observer::default(),
+//!     rule: Rule::Strict(Policy::default()),
+//!     local: true,
+//! };
+//! let locked: Locked<_> = hardlink::try_lock_linked(&os, &terms).unwrap();
+//! assert_eq!(os.fstat(locked.file()).unwrap().links, 2, "its own name and the companion's");
+//! let Err(TryLockError::Held { queue, .. }) = hardlink::try_lock_named(&os, &terms) else {
+//!     panic!("two hold it")
+//! };
+//! assert!(queue.is_some(), "whoever gets the flock of this file is next");
+//! assert!(hardlink::still_held(&os, &locked).unwrap());
+//! assert_eq!(hardlink::unlock(&os, locked).unwrap(), Unlocked::Released);
+//!
+//! // What a killed holder leaves: a name without an flock. Linux never has so high a pid.
+//! std::fs::write("backup", "4194304\n").unwrap();
+//! let why = hardlink::remove(&os, &terms, Layout::Single, 0, &if_stale).unwrap();
+//! assert_eq!(why, Stale::NoProcess);
+//! let locked = hardlink::try_lock_unnamed(&os, &terms).unwrap();
+//! assert_eq!(std::fs::read("backup").unwrap(), terms.payload);
+//!
+//! // A person who knows better, and a holder who finds out.
+//! assert!(hardlink::remove_by_force(&os, Layout::Single, terms.decode).unwrap());
+//! assert_eq!(hardlink::unlock(&os, locked).unwrap(), Unlocked::WasBroken);
+//! assert_eq!(hardlink::sweep(&os), Ok(false), "nobody was killed between two steps");
+//! ```
 
 use crate::fault::{Call, Fault, FaultKind};
 use crate::os::{
@@ -40,6 +82,7 @@ impl<O: Contents + Flock + Names + Processes> Calls for O {}
 
 /// Proof of holding the lock: the flocked file that its name means. To be given to [`unlock`];
 /// dropping it closes the file, which lets others find the lock stale.
+/// See the [example](self#example).
 #[must_use = "give it to `unlock`"]
 #[derive(Debug)]
 pub struct Locked<F> {
@@ -48,7 +91,7 @@ pub struct Locked<F> {
     pub(super) companion: bool,
 }
 
-/// Which names a lock has.
+/// Which names a lock has. See the [example](self#example).
 #[derive(Clone, Copy, Debug, Eq, Hash, PartialEq)]
 pub enum Layout {
     /// Its own only.
@@ -57,7 +100,7 @@ pub enum Layout {
     WithCompanion,
 }
 
-/// How a release ended.
+/// How a release ended. See the [example](self#example).
 #[derive(Clone, Copy, Debug, Eq, Hash, PartialEq)]
 pub enum Unlocked {
     /// The lock was ours until now.
@@ -67,14 +110,14 @@ pub enum Unlocked {
 }
 
 impl<F> Locked<F> {
-    /// The lock's file.
+    /// The lock's file. See the [example](self#example).
     pub fn file(&self) -> &F {
         &self.file
     }
 }
 
 /// Takes the lock in the layout of `Lock_file_blocking.Nfs`: the file has the lock's name and the
-/// companion's.
+/// companion's. See the [example](self#example).
 pub fn try_lock_linked<O: Calls + CreateNew + Links>(
     os: &O,
     terms: &Terms<'_>,
@@ -102,7 +145,7 @@ pub fn try_lock_linked<O: Calls + CreateNew + Links>(
     Ok(Locked { file, companion: companion.is_ok() })
 }
 
-/// Takes the lock by giving a named private file its name.
+/// Takes the lock by giving a named private file its name. See the [example](self#example).
 pub fn try_lock_named<O: Calls + CreateNew + Links>(
     os: &O,
     terms: &Terms<'_>,
@@ -131,7 +174,7 @@ pub fn try_lock_named<O: Calls + CreateNew + Links>(
 }
 
 /// Takes the lock by naming a file that has no name yet. A dead holder's lock is removed, and the
-/// next try takes it: somebody else may come first.
+/// next try takes it: somebody else may come first. See the [example](self#example).
 pub fn try_lock_unnamed<O: Calls + Unnamed>(
     os: &O,
     terms: &Terms<'_>,
@@ -151,6 +194,7 @@ pub fn try_lock_unnamed<O: Calls + Unnamed>(
 
 /// Whether the lock is still ours: its name means our file. Never becomes true again once false,
 /// because our open descriptor keeps the inode from being used anew.
+/// See the [example](self#example).
 pub fn still_held<O: Files>(os: &O, locked: &Locked<O::File>) -> Result<bool, Fault> {
     breaking::names(os, &locked.file)
 }
@@ -162,6 +206,7 @@ pub fn still_held<O: Files>(os: &O, locked: &Locked<O::File>) -> Result<bool, Fa
 /// took its place: while our file has all its names, one call shows that this did not happen.
 ///
 /// On a fault the lock is closed all the same, which lets others find it stale.
+/// See the [example](self#example).
 pub fn unlock<O: Files + Names>(os: &O, locked: Locked<O::File>) -> Result<Unlocked, Fault> {
     let names = if locked.companion { 2 } else { 1 };
     if os.fstat(&locked.file)?.links != names && !still_held(os, &locked)? {
@@ -178,6 +223,7 @@ pub fn unlock<O: Files + Names>(os: &O, locked: Locked<O::File>) -> Result<Unloc
 /// Removes a lock that `decide` calls stale, without taking it; tells why. A lock that its holder
 /// keeps flocked is [`Held`](TryLockError::Held) whatever `decide` would say. `now_ms` is the time
 /// by the file system's clock, in milliseconds since 1970, for rules that go by age.
+/// See the [example](self#example).
 pub fn remove<O: Calls>(
     os: &O,
     terms: &Terms<'_>,
@@ -198,6 +244,7 @@ pub fn remove<O: Calls>(
 
 /// Removes the lock, whoever holds it and whether or not he lives: for a person who knows better.
 /// The holder finds out by [`still_held`]. Tells whether there was one.
+/// See the [example](self#example).
 pub fn remove_by_force<O: Contents + Names>(
     os: &O,
     layout: Layout,
@@ -210,7 +257,7 @@ pub fn remove_by_force<O: Contents + Names>(
 }
 
 /// Removes a private file that a killed process left; not one that is in use. Tells whether it
-/// did. Safe to race with everybody.
+/// did. Safe to race with everybody. See the [example](self#example).
 pub fn sweep<O: Flock + Names>(os: &O) -> Result<bool, Fault> {
     let file = match os.open(Node::Private, Access::ReadWrite) {
         Ok(file) => file,

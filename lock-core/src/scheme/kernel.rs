@@ -14,6 +14,8 @@
 //! What it does not protect from: participants that skip this check (util-linux flock and Jane
 //! Street's local lock do) when somebody unlinks the file. So nothing here unlinks by itself.
 //!
+//! # Example
+//!
 //! One try takes the lock. To wait between the tries, a program takes the steps one by one:
 //!
 //! ```
@@ -135,7 +137,7 @@ impl<F> From<Fault> for TryLockError<F> {
 /// Opens the lock file, or makes it.
 ///
 /// Not `open_or_create` at once: with `fs.protected_regular`, `O_CREAT` on another user's file in
-/// a sticky directory is refused even to root.
+/// a sticky directory is refused even to root. See the [example](self#example).
 pub fn open<C: Convention<O>, O: Files>(os: &O, mode: Mode) -> Result<O::File, Fault> {
     open_for(os, C::access(mode), C::read_only_suffices(mode))
 }
@@ -186,7 +188,7 @@ where
     }
 }
 
-/// [`try_lock`] on a file that [`open`] gave.
+/// [`try_lock`] on a file that [`open`] gave. See the [example](self#example).
 pub fn try_lock_opened<C, O>(
     os: &O,
     file: O::File,
@@ -234,6 +236,7 @@ where
 }
 
 /// [`confirm`], where `stat` is what `fstat` said of the file since it was opened.
+/// See the [example](self#example).
 pub fn confirm_known<C, O>(
     os: &O,
     file: O::File,
@@ -443,6 +446,7 @@ pub fn unlock_and_unlink<C, O: Files + Names>(
 }
 
 /// Whether somebody holds the lock, found out without taking it, not for an instant.
+/// See the [example](self#example).
 #[derive(Clone, Copy, Debug, Eq, Hash, PartialEq)]
 pub enum Probe {
     /// There is no such file.
@@ -482,6 +486,7 @@ where
 }
 
 /// [`probe`] of a file that is open already; `stat` is what `fstat` said of it.
+/// See the [example](self#example).
 pub fn probe_opened<C, O>(os: &O, file: &O::File, stat: Stat) -> Result<Probe, Fault>
 where
     C: Convention<O>,

@@ -13,6 +13,35 @@
 //!  take the name over ◄─ verify ◄─ judge again ◄─ guard ◄─ expired ◄─ read and judge
 //!                                     │ fresh: Held     │ taken: Held    │ fresh: Held
 //! ```
+//!
+//! # Example
+//!
+//! ```
+//! use lock_core::payload::pid_text::{PidText, line};
+//! use lock_core::scheme::breaking::{Rule, Terms, TryLockError, exclude, if_stale, open_guard};
+//! use lock_core::scheme::{hardlink::Unlocked, lease};
+//! use lock_core::staleness::{Observer, Stale};
+//! use lock_rustix::{place::Place, sys::Sys};
+//!
+//! # let _scratch = include!(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/doc/scratch.rs"));
+//! let os = Sys::new(Place::path(c"backup.lock").with_private(c".backup.lock.1.lk"));
+//! let terms = Terms {
+//!     payload: &line(std::process::id()),
+//!     decode: |bytes| PidText::parse(bytes).ok().map(|text| text.claim()),
+//!     observer: &Observer::default(),
+//!     rule: Rule::Lease { ttl_ms: 60_000 },
+//!     local: true,
+//! };
+//! let locked = lease::try_lock(&os, &terms).unwrap();
+//! assert!(matches!(lease::try_lock(&os, &terms), Err(TryLockError::Held { .. })));
+//! assert!(lease::still_held(&os, &locked).unwrap());
+//!
+//! // At the end of time the lease has run out, and the holder lives.
+//! assert_eq!(lease::remove(&os, &terms, i64::MAX, &if_stale).unwrap(), Stale::Expired);
+//! assert!(!lease::still_held(&os, &locked).unwrap());
+//! let guard = exclude(&os, open_guard(&os).unwrap()).unwrap();
+//! assert_eq!(lease::unlock(&os, guard, locked).unwrap(), Unlocked::WasBroken);
+//! ```
 
 use super::breaking::{
     self, Decide, Excluded, Terms, TryLockError, exclude, if_stale, judge, open_guard, verify,
@@ -30,6 +59,7 @@ pub trait Calls: Contents + CreateNew + Flock + Links + Names + Processes {}
 impl<O: Contents + CreateNew + Flock + Links + Names + Processes> Calls for O {}
 
 /// Takes the lock; one that has expired by `terms.rule` from its holder.
+/// See the [example](self#example).
 pub fn try_lock<O: Calls>(
     os: &O,
     terms: &Terms<'_>,
@@ -48,11 +78,13 @@ pub fn try_lock<O: Calls>(
 }
 
 /// Whether the lock is still ours. Never becomes true again once false.
+/// See the [example](self#example).
 pub fn still_held<O: Files>(os: &O, locked: &Locked<O::File>) -> Result<bool, Fault> {
     named(os, locked)
 }
 
 /// Gives the lock back, if it is still ours, with breakers and releasers shut out by the guard.
+/// See the [example](self#example).
 pub fn unlock<O: Files + Names>(
     os: &O,
     guard: Excluded<O::File>,
@@ -64,7 +96,7 @@ pub fn unlock<O: Files + Names>(
 }
 
 /// Removes a lock that `decide` calls stale, without taking it; tells why. `now_ms` is the time by
-/// the file system's clock.
+/// the file system's clock. See the [example](self#example).
 pub fn remove<O: Contents + Flock + Names + Processes>(
     os: &O,
     terms: &Terms<'_>,

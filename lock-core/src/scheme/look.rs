@@ -3,6 +3,41 @@
 //! The kernel is asked for its list of locks instead of for the flock: not even for an instant is
 //! anything taken that an attempt at the same time would want. The answer is a report, not a
 //! proof: it may be outdated when it arrives, and nothing may be broken on its word.
+//!
+//! # Example
+//!
+//! ```
+//! use lock_core::payload::pid_text::PidText;
+//! use lock_core::scheme::breaking::{Rule, Terms};
+//! use lock_core::scheme::look::{self, Found};
+//! use lock_core::staleness::{Observer, Policy, Stale, Unknown, Verdict};
+//! use lock_rustix::{place::Place, sys::Sys};
+//!
+//! # let _scratch = include!(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/doc/scratch.rs"));
+//! let terms = Terms {
+//!     payload: b"",
+//!     decode: |bytes| PidText::parse(bytes).ok().map(|text| text.claim()),
+//!     observer: &Observer::default(),
+//!     rule: Rule::Strict(Policy::default()),
+//!     local: true,
+//! };
+//! // Linux never has so high a pid.
+//! std::fs::write("file.lock", "4194304\n").unwrap();
+//! let os = Sys::new(Place::path(c"file.lock"));
+//! let found: Found = look::file(&os, &terms, 0).unwrap().unwrap();
+//! assert_eq!(found.verdict, Verdict::Stale(Stale::NoProcess));
+//!
+//! std::os::unix::fs::symlink("4194304", "link.lock").unwrap();
+//! let os = Sys::new(Place::path(c"link.lock"));
+//! let found = look::link(&os, &terms).unwrap().unwrap();
+//! assert_eq!(found.claim.unwrap().owner.to_string(), "pid 4194304");
+//!
+//! // A lock of a shell script names nobody.
+//! std::fs::create_dir("directory.lock").unwrap();
+//! let os = Sys::new(Place::path(c"directory.lock"));
+//! let found = look::directory(&os, &terms, 0).unwrap().unwrap();
+//! assert_eq!(found.verdict, Verdict::Unknown(Unknown::Unreadable));
+//! ```
 
 use super::breaking::{Terms, verdict};
 use super::{hardlink, mkdir, symlink};
@@ -15,7 +50,7 @@ use crate::staleness::{Alive, Claim, Unknown, Verdict};
 /// `PROC_PID_INIT_INO`.
 const FIRST_PID_NAMESPACE: PidNamespace = PidNamespace(0xEFFF_FFFC);
 
-/// A lock that stands.
+/// A lock that stands. See the [example](self#example).
 #[derive(Clone, Debug, Eq, Hash, PartialEq)]
 pub struct Found {
     /// What it says of its holder; `None` if that cannot be read by its convention.
@@ -28,7 +63,7 @@ pub struct Found {
 }
 
 /// Looks at a lock that is a file: the schemes of [`hardlink`]. `None`: there is none. `now_ms` is
-/// the time by the file system's clock.
+/// the time by the file system's clock. See the [example](self#example).
 pub fn file<O: Contents + LockTable + Processes>(
     os: &O,
     terms: &Terms<'_>,
@@ -41,7 +76,7 @@ pub fn file<O: Contents + LockTable + Processes>(
 }
 
 /// Looks at a lock that is a directory: the scheme of [`mkdir`]. One without an owner inside is
-/// of [`Unreadable`](Unknown::Unreadable) standing.
+/// of [`Unreadable`](Unknown::Unreadable) standing. See the [example](self#example).
 pub fn directory<O: Dirs + LockTable + Processes>(
     os: &O,
     terms: &Terms<'_>,
@@ -64,6 +99,7 @@ pub fn directory<O: Dirs + LockTable + Processes>(
 }
 
 /// Looks at a lock that is a symbolic link: the scheme of [`symlink`].
+/// See the [example](self#example).
 pub fn link(os: &(impl Processes + Symlinks), terms: &Terms<'_>) -> Result<Option<Found>, Fault> {
     let mut buffer = [0; symlink::TARGET_MAX];
     let Some(len) = there(os.readlink(Node::Lock, &mut buffer))? else { return Ok(None) };

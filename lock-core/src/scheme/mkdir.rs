@@ -18,6 +18,41 @@
 //!
 //! Where no rename spares what is there, as on NFS, the directory is made under the lock's name and
 //! signed there. If its maker is killed between the two, it stays until a person removes it.
+//!
+//! # Example
+//!
+//! ```
+//! use std::os::unix::fs::symlink;
+//!
+//! use lock_core::os::Dirs;
+//! use lock_core::payload::pid_text::{PidText, bare};
+//! use lock_core::scheme::breaking::{Rule, Terms, TryLockError, if_stale};
+//! use lock_core::scheme::{hardlink::Unlocked, mkdir};
+//! use lock_core::staleness::{Observer, Policy, Stale};
+//! use lock_rustix::{place::Place, sys::Sys};
+//!
+//! # let _scratch = include!(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/doc/scratch.rs"));
+//! let os = Sys::new(Place::path(c"backup.lock").with_private(c".backup.lock.1.lk"));
+//! let terms = Terms {
+//!     payload: &bare(std::process::id()),
+//!     decode: |bytes| PidText::parse(bytes).ok().map(|text| text.claim()),
+//!     observer: &Observer::default(),
+//!     rule: Rule::Strict(Policy::default()),
+//!     local: true,
+//! };
+//! let locked: mkdir::Locked<_> = mkdir::try_lock(&os, &terms).unwrap();
+//! assert_eq!(os.readlink_in(locked.directory(), &mut [0; 64]), Ok(terms.payload.len()));
+//! assert!(matches!(mkdir::try_lock(&os, &terms), Err(TryLockError::Held { .. })));
+//! assert!(mkdir::still_held(&os, &locked).unwrap());
+//! assert_eq!(mkdir::unlock(&os, locked).unwrap(), Unlocked::Released);
+//!
+//! // What a killed holder leaves. Linux never has so high a pid.
+//! std::fs::create_dir("backup.lock").unwrap();
+//! symlink("4194304", "backup.lock/owner").unwrap();
+//! assert_eq!(mkdir::remove(&os, &terms, &if_stale).unwrap(), Stale::NoProcess);
+//! assert!(!mkdir::remove_by_force(&os).unwrap(), "there is none any more");
+//! assert!(!mkdir::sweep(&os).unwrap(), "and nothing beside it");
+//! ```
 
 use crate::fault::{Call, Fault, FaultKind};
 use crate::os::{Dirs, Files, Flock, Links, Mode, Node, Processes};
@@ -35,7 +70,7 @@ pub trait Calls: Dirs + Flock + Links + Processes {}
 impl<O: Dirs + Flock + Links + Processes> Calls for O {}
 
 /// Proof of holding the lock: the flocked directory that its name means. To be given to
-/// [`unlock`].
+/// [`unlock`]. See the [example](self#example).
 #[must_use = "give it to `unlock`"]
 #[derive(Debug)]
 pub struct Locked<F> {
@@ -43,13 +78,13 @@ pub struct Locked<F> {
 }
 
 impl<F> Locked<F> {
-    /// The locked directory.
+    /// The locked directory. See the [example](self#example).
     pub fn directory(&self) -> &F {
         &self.directory
     }
 }
 
-/// Takes the lock, from a dead holder if need be.
+/// Takes the lock, from a dead holder if need be. See the [example](self#example).
 pub fn try_lock<O: Calls>(
     os: &O,
     terms: &Terms<'_>,
@@ -86,13 +121,14 @@ pub fn try_lock<O: Calls>(
     }
 }
 
-/// Whether the lock is still ours: its name means our directory.
+/// Whether the lock is still ours: its name means our directory. See the [example](self#example).
 pub fn still_held<O: Files>(os: &O, locked: &Locked<O::File>) -> Result<bool, Fault> {
     breaking::names(os, &locked.directory)
 }
 
 /// Gives the lock back: in one step, by renaming it to the private name, where it is dismantled.
 /// Removing owner and directory in place would leave an ownerless lock if we were killed between.
+/// See the [example](self#example).
 pub fn unlock<O: Dirs + Links>(os: &O, locked: Locked<O::File>) -> Result<Unlocked, Fault> {
     if !still_held(os, &locked)? {
         return Ok(Unlocked::WasBroken);
@@ -118,7 +154,7 @@ pub fn unlock<O: Dirs + Links>(os: &O, locked: Locked<O::File>) -> Result<Unlock
 }
 
 /// Removes a lock that `decide` calls stale, without taking it; tells why. It is renamed to the
-/// private name first, so that nobody sees it half dismantled.
+/// private name first, so that nobody sees it half dismantled. See the [example](self#example).
 pub fn remove<O: Calls>(
     os: &O,
     terms: &Terms<'_>,
@@ -133,6 +169,7 @@ pub fn remove<O: Calls>(
 /// Removes the lock, whoever holds it and whether or not he lives: for a person who knows better.
 /// The holder finds out by [`still_held`]. Tells whether there was one. A directory with anything
 /// else inside than an owner stays, and fails with [`NotEmpty`](FaultKind::NotEmpty).
+/// See the [example](self#example).
 pub fn remove_by_force<O: Dirs + Links>(os: &O) -> Result<bool, Fault> {
     let directory = match os.open_directory(Node::Lock) {
         Ok(directory) => directory,
@@ -144,7 +181,7 @@ pub fn remove_by_force<O: Dirs + Links>(os: &O) -> Result<bool, Fault> {
 }
 
 /// Removes a private directory that a killed process left; not one that is in use. Tells whether
-/// it did. Safe to race with everybody.
+/// it did. Safe to race with everybody. See the [example](self#example).
 pub fn sweep<O: Dirs + Flock>(os: &O) -> Result<bool, Fault> {
     let directory = match os.open_directory(Node::Private) {
         Ok(directory) => directory,
@@ -164,15 +201,30 @@ pub fn sweep<O: Dirs + Flock>(os: &O) -> Result<bool, Fault> {
 }
 
 /// Jane Street's `Mkdir`, and everybody's shell script: the bare directory.
+///
+/// # Example
+///
+/// ```
+/// use lock_core::fault::FaultKind;
+/// use lock_core::scheme::mkdir::plain::{try_lock, unlock};
+/// use lock_rustix::{place::Place, sys::Sys};
+///
+/// # let _scratch = include!(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/doc/scratch.rs"));
+/// let os = Sys::new(Place::path(c"backup.lock"));
+/// try_lock(&os).unwrap();
+/// assert_eq!(try_lock(&os).unwrap_err().kind, FaultKind::Exists);
+/// unlock(&os).unwrap();
+/// ```
 pub mod plain {
     use super::{Dirs, Fault, Node};
 
     /// Makes the directory, or fails with [`Exists`](crate::fault::FaultKind::Exists).
+    /// See the [example](self#example).
     pub fn try_lock(os: &impl Dirs) -> Result<(), Fault> {
         os.mkdir(Node::Lock)
     }
 
-    /// Removes the directory.
+    /// Removes the directory. See the [example](self#example).
     pub fn unlock(os: &impl Dirs) -> Result<(), Fault> {
         os.rmdir(Node::Lock)
     }

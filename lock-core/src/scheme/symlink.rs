@@ -15,6 +15,39 @@
 //! What it does not protect from: a lock whose target is free text ([`plain`]) is never stale, and
 //! programs that clean up by pid without a guard (Emacs) can remove a fresh lock while they break
 //! an old one.
+//!
+//! # Example
+//!
+//! ```
+//! use lock_core::payload::pid_text::PidText;
+//! use lock_core::scheme::breaking::{Rule, Terms, TryLockError, if_stale};
+//! use lock_core::scheme::{hardlink::Unlocked, symlink};
+//! use lock_core::staleness::{Observer, Policy, Stale};
+//! use lock_rustix::{place::Place, sys::Sys};
+//!
+//! # let _scratch = include!(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/doc/scratch.rs"));
+//! let (os, observer) = (Sys::new(Place::path(c"backup.lock")), Observer::default());
+//! let terms = |payload| Terms {
+//!     payload,
+//!     decode: |bytes| PidText::parse(bytes).ok().map(|text| text.claim()),
+//!     observer: &observer,
+//!     rule: Rule::Strict(Policy::default()),
+//!     local: true,
+//! };
+//! // A pid, and what tells this acquisition from every other.
+//! let (mine, yours) = (terms(b"1 x7k2"), terms(b"1 qt0a"));
+//! let locked: symlink::Locked = symlink::try_lock(&os, &mine).unwrap();
+//! assert!(matches!(symlink::try_lock(&os, &yours), Err(TryLockError::Held { .. })));
+//! assert!(symlink::still_held(&os, mine.payload).unwrap());
+//! assert!(symlink::remove_by_force(&os).unwrap(), "a person knew better");
+//! let locked_by_you = symlink::try_lock(&os, &yours).unwrap();
+//! assert_eq!(symlink::unlock(&os, locked, mine.payload).unwrap(), Unlocked::WasBroken);
+//! assert_eq!(symlink::unlock(&os, locked_by_you, yours.payload).unwrap(), Unlocked::Released);
+//!
+//! // What a killed holder leaves. Linux never has so high a pid.
+//! std::os::unix::fs::symlink("4194304 a", "backup.lock").unwrap();
+//! assert_eq!(symlink::remove(&os, &mine, &if_stale).unwrap(), Stale::NoProcess);
+//! ```
 
 use crate::fault::{Fault, FaultKind};
 use crate::os::{Flock, Names, Node, Processes, Symlinks};
@@ -32,7 +65,7 @@ pub const TARGET_MAX: usize = 1024;
 pub trait Calls: Flock + Names + Processes + Symlinks {}
 impl<O: Flock + Names + Processes + Symlinks> Calls for O {}
 
-/// Proof of having made the link, owed to [`unlock`].
+/// Proof of having made the link, owed to [`unlock`]. See the [example](self#example).
 #[must_use = "give it to `unlock`"]
 #[derive(Debug)]
 pub struct Locked(());
@@ -44,6 +77,7 @@ struct Target {
 }
 
 /// Takes the lock, from a dead holder if need be. `terms.payload` must not have been used before.
+/// See the [example](self#example).
 pub fn try_lock<O: Calls>(os: &O, terms: &Terms<'_>) -> Result<Locked, TryLockError<O::File>> {
     match os.symlink(terms.payload, Node::Lock) {
         Ok(()) => return Ok(Locked(())),
@@ -65,6 +99,7 @@ pub fn try_lock<O: Calls>(os: &O, terms: &Terms<'_>) -> Result<Locked, TryLockEr
 }
 
 /// Removes a lock that `decide` calls stale, without taking it; tells why.
+/// See the [example](self#example).
 pub fn remove<O: Calls>(
     os: &O,
     terms: &Terms<'_>,
@@ -76,6 +111,7 @@ pub fn remove<O: Calls>(
 /// Removes the lock, whoever holds it and whether or not he lives: for a person who knows better.
 /// The holder finds out by [`still_held`]. Tells whether there was one. Fails with
 /// [`NotSymlink`](FaultKind::NotSymlink) for what is no symbolic link.
+/// See the [example](self#example).
 pub fn remove_by_force(os: &(impl Names + Symlinks)) -> Result<bool, Fault> {
     match os.readlink(Node::Lock, &mut [0; 1]).and_then(|_| os.unlink(Node::Lock)) {
         Ok(()) => Ok(true),
@@ -85,7 +121,7 @@ pub fn remove_by_force(os: &(impl Names + Symlinks)) -> Result<bool, Fault> {
 }
 
 /// Gives the lock back. Nobody breaks a living holder's lock, so the link is ours, unless a person
-/// removed it: then another's may stand there, and stays.
+/// removed it: then another's may stand there, and stays. See the [example](self#example).
 pub fn unlock(
     os: &(impl Names + Symlinks),
     Locked(()): Locked,
@@ -101,22 +137,37 @@ pub fn unlock(
     }
 }
 
-/// Whether the link is the one that `payload` was put into.
+/// Whether the link is the one that `payload` was put into. See the [example](self#example).
 pub fn still_held(os: &impl Symlinks, payload: &[u8]) -> Result<bool, Fault> {
     holds(os, payload)
 }
 
 /// Jane Street's `Symlink`: the target is the caller's text, and a lock in the way is only looked
 /// at. A second process that uses the same text cannot be told from this one.
+///
+/// # Example
+///
+/// ```
+/// use lock_core::fault::FaultKind;
+/// use lock_core::scheme::symlink::plain::{try_lock, unlock};
+/// use lock_rustix::{place::Place, sys::Sys};
+///
+/// # let _scratch = include!(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/doc/scratch.rs"));
+/// let os = Sys::new(Place::path(c"backup.lock"));
+/// try_lock(&os, b"nightly backup on vm").unwrap();
+/// assert_eq!(try_lock(&os, b"weekly").unwrap_err().kind, FaultKind::Exists);
+/// unlock(&os).unwrap();
+/// ```
 pub mod plain {
     use super::{Fault, Names, Node, Symlinks};
 
     /// Makes the link, or fails with [`Exists`](crate::fault::FaultKind::Exists).
+    /// See the [example](self#example).
     pub fn try_lock(os: &impl Symlinks, metadata: &[u8]) -> Result<(), Fault> {
         os.symlink(metadata, Node::Lock)
     }
 
-    /// Removes whatever link there is.
+    /// Removes whatever link there is. See the [example](self#example).
     pub fn unlock(os: &impl Names) -> Result<(), Fault> {
         os.unlink(Node::Lock)
     }
