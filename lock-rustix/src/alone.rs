@@ -19,6 +19,21 @@ use crate::queue::Queued;
 use crate::sys::Sys;
 
 /// A held lock. Dropping it closes the file and so releases the lock.
+///
+/// ```
+/// use lock_core::{kind::Kind, os::Mode};
+/// use lock_rustix::local::Request;
+/// use lock_rustix::look::Standing;
+/// use lock_rustix::{alone, place::Place, sys::Sys};
+///
+/// let sys = Sys::new(Place::path(c"/tmp/lock-rustix-doc-alone-held"));
+/// let request = Request { kind: Kind::Ofd, mode: Mode::Exclusive, message: None };
+/// let held = alone::take(&sys, &request, None).unwrap();
+/// assert!(matches!(alone::look(&sys, Kind::Ofd), Ok(Standing::Held(_))));
+/// drop(held);
+/// assert_eq!(alone::look(&sys, Kind::Ofd), Ok(Standing::Free));
+/// # std::fs::remove_file("/tmp/lock-rustix-doc-alone-held").unwrap();
+/// ```
 #[must_use = "dropping it gives the lock up"]
 #[derive(Debug)]
 pub struct Held {
@@ -68,6 +83,19 @@ pub fn take(
 }
 
 /// [`look`](crate::look::look) at a lock that this process does not hold.
+/// Asked about a [`Kind::Lockf`] lock that it does hold, it drops that by closing the file.
+///
+/// ```
+/// use lock_core::kind::Kind;
+/// use lock_rustix::look::Standing;
+/// use lock_rustix::{alone, place::Place, sys::Sys};
+///
+/// let sys = Sys::new(Place::path(c"/tmp/lock-rustix-doc-alone-look"));
+/// assert_eq!(alone::look(&sys, Kind::Flock), Ok(Standing::Missing));
+/// std::fs::write("/tmp/lock-rustix-doc-alone-look", "").unwrap();
+/// assert_eq!(alone::look(&sys, Kind::Flock), Ok(Standing::Free));
+/// # std::fs::remove_file("/tmp/lock-rustix-doc-alone-look").unwrap();
+/// ```
 pub fn look(sys: &Sys<'_>, kind: Kind) -> Result<Standing, Fault> {
     look_and(sys, kind, |_, file| drop(file))
 }

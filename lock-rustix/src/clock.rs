@@ -34,6 +34,12 @@ pub fn monotonic_ns() -> u64 {
 }
 
 /// Microseconds since 1970 by the wall clock.
+///
+/// ```
+/// let seconds = lock_rustix::clock::wall_us() / 1_000_000;
+/// let by_std = std::time::UNIX_EPOCH.elapsed().unwrap().as_secs();
+/// assert!(seconds.abs_diff(by_std.try_into().unwrap()) < 5);
+/// ```
 pub fn wall_us() -> i64 {
     i64::try_from(read_ns(REALTIME) / 1000).unwrap_or(i64::MAX)
 }
@@ -43,6 +49,15 @@ pub fn wall_us() -> i64 {
 ///
 /// Jane Street's programs of various versions see it up to a second too early, and take two times
 /// for one if they differ by less than a second: half a second early is equal to all of them.
+///
+/// ```
+/// use lock_core::owner::Pid;
+/// use lock_rustix::{clock, process};
+///
+/// let me = Pid::new(u64::from(process::id())).unwrap();
+/// let started_us = clock::wall_time_of_start_us(process::start_time(me).unwrap());
+/// assert!(started_us < clock::wall_us());
+/// ```
 pub fn wall_time_of_start_us(start: StartTime) -> i64 {
     const HALF_A_SECOND_US: i64 = 500_000;
     let boot_us = wall_us().saturating_sub(i64::try_from(read_ns(BOOTTIME) / 1000).unwrap_or(0));

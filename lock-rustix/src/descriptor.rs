@@ -79,6 +79,18 @@ pub unsafe fn lend_raw<'a>(raw: RawFd) -> BorrowedFd<'a> {
 }
 
 /// `openat(2)`.
+/// Answers with the kernel's error number. On 32-bit machines large files can be opened too.
+///
+/// ```
+/// use lock_rustix::descriptor::openat;
+/// use lock_rustix::rustix::fs::{CWD, Mode, OFlags};
+/// use lock_rustix::rustix::io::Errno;
+///
+/// let flags = OFlags::RDONLY | OFlags::CLOEXEC;
+/// assert!(openat(CWD, c"/dev/null", flags, Mode::empty()).is_ok());
+/// let missing = openat(CWD, c"/tmp/lock-rustix-doc-never-made", flags, Mode::empty());
+/// assert_eq!(missing.unwrap_err(), Errno::NOENT);
+/// ```
 pub fn openat(
     dir: BorrowedFd<'_>,
     name: &CStr,

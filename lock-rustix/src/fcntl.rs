@@ -13,6 +13,21 @@ use crate::arch::syscall;
 use crate::descriptor::errno;
 
 /// Who owns the lock.
+///
+/// ```
+/// use lock_core::os::Mode;
+/// use lock_rustix::fcntl::{RecordOwner, setlk};
+/// use lock_rustix::rustix::fs::{self, OFlags};
+///
+/// let path = c"/tmp/lock-rustix-doc-owner";
+/// let open = || fs::open(path, OFlags::CREATE | OFlags::RDWR, fs::Mode::RWXU).unwrap();
+/// let (one, other) = (open(), open());
+/// // One process, two open files: a POSIX lock has one owner here, an OFD lock two.
+/// setlk(&one, RecordOwner::Process, Mode::Exclusive).unwrap();
+/// assert!(setlk(&other, RecordOwner::Process, Mode::Exclusive).is_ok());
+/// assert!(setlk(&other, RecordOwner::OpenFile, Mode::Exclusive).is_err());
+/// # std::fs::remove_file("/tmp/lock-rustix-doc-owner").unwrap();
+/// ```
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub enum RecordOwner {
     /// The process: POSIX. Any close of the file by the process drops it.
@@ -57,6 +72,25 @@ struct Record {
 }
 
 /// `F_SETLK`, `F_OFD_SETLK`: takes or converts the lock without waiting.
+///
+/// Fails with `EAGAIN` (or `EACCES`, as POSIX allows) if somebody else's lock is in the way; then a
+/// lock that is held already stays as it is. With `EBADF` if the descriptor is not open for reading
+/// (shared) or for writing (exclusive), and with `ENOLCK` where the file system has no such locks.
+///
+/// ```
+/// use lock_core::os::Mode;
+/// use lock_rustix::fcntl::{RecordOwner::OpenFile, setlk};
+/// use lock_rustix::rustix::fs::{self, OFlags};
+/// use lock_rustix::rustix::io::Errno;
+///
+/// let path = c"/tmp/lock-rustix-doc-setlk";
+/// let open = || fs::open(path, OFlags::CREATE | OFlags::RDWR, fs::Mode::RWXU).unwrap();
+/// let (one, other) = (open(), open());
+/// setlk(&one, OpenFile, Mode::Shared).unwrap();
+/// setlk(&other, OpenFile, Mode::Shared).unwrap();
+/// assert_eq!(setlk(&other, OpenFile, Mode::Exclusive), Err(Errno::AGAIN));
+/// # std::fs::remove_file("/tmp/lock-rustix-doc-setlk").unwrap();
+/// ```
 pub fn setlk<Fd: AsFd>(fd: Fd, owner: RecordOwner, mode: Mode) -> Result<(), Errno> {
     fcntl(fd, pick(abi::SETLK, owner), &mut Record::whole_file(lock_type(mode)))
 }
@@ -65,11 +99,42 @@ pub fn setlk<Fd: AsFd>(fd: Fd, owner: RecordOwner, mode: Mode) -> Result<(), Err
 ///
 /// Fails with `EINTR` when a signal is handled meanwhile, and for POSIX locks with `EDEADLK` when
 /// the kernel sees processes waiting in a circle (which, with threads, may not be one).
+///
+/// ```
+/// use lock_core::os::Mode;
+/// use lock_rustix::fcntl::{RecordOwner::OpenFile, setlk, setlkw, unlock};
+/// use lock_rustix::rustix::fs::{self, OFlags};
+///
+/// let path = c"/tmp/lock-rustix-doc-setlkw";
+/// let open = || fs::open(path, OFlags::CREATE | OFlags::RDWR, fs::Mode::RWXU).unwrap();
+/// let (one, other) = (open(), open());
+/// setlk(&one, OpenFile, Mode::Exclusive).unwrap();
+/// std::thread::scope(|scope| {
+///     let waiter = scope.spawn(|| setlkw(&other, OpenFile, Mode::Exclusive));
+///     unlock(&one, OpenFile).unwrap();
+///     assert_eq!(waiter.join().unwrap(), Ok(()));
+/// });
+/// # std::fs::remove_file("/tmp/lock-rustix-doc-setlkw").unwrap();
+/// ```
 pub fn setlkw<Fd: AsFd>(fd: Fd, owner: RecordOwner, mode: Mode) -> Result<(), Errno> {
     fcntl(fd, pick(abi::SETLKW, owner), &mut Record::whole_file(lock_type(mode)))
 }
 
 /// `F_UNLCK`.
+/// Gives the whole file back; what is not locked is no error.
+///
+/// ```
+/// use lock_core::os::Mode;
+/// use lock_rustix::fcntl::{RecordOwner::OpenFile, setlk, unlock};
+/// use lock_rustix::rustix::fs::{self, OFlags};
+///
+/// let path = c"/tmp/lock-rustix-doc-unlock";
+/// let file = fs::open(path, OFlags::CREATE | OFlags::RDWR, fs::Mode::RWXU).unwrap();
+/// setlk(&file, OpenFile, Mode::Exclusive).unwrap();
+/// unlock(&file, OpenFile).unwrap();
+/// assert_eq!(unlock(&file, OpenFile), Ok(()));
+/// # std::fs::remove_file("/tmp/lock-rustix-doc-unlock").unwrap();
+/// ```
 pub fn unlock<Fd: AsFd>(fd: Fd, owner: RecordOwner) -> Result<(), Errno> {
     fcntl(fd, pick(abi::SETLK, owner), &mut Record::whole_file(F_UNLCK))
 }

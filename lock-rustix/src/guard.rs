@@ -10,6 +10,24 @@ use crate::held::{Registration, Reservation};
 use crate::sys::Sys;
 
 /// What became of a held lock that should have changed its mode.
+///
+/// ```
+/// use lock_core::{kind::Kind, os::Mode};
+/// use lock_rustix::guard::ConvertError;
+/// use lock_rustix::local::{Request, try_lock};
+/// use lock_rustix::{place::Place, sys::Sys};
+///
+/// let sys = Sys::new(Place::path(c"/tmp/lock-rustix-doc-convert-error"));
+/// let reader = Request { kind: Kind::Flock, mode: Mode::Shared, message: None };
+/// let (one, other) = (try_lock(&sys, &reader).unwrap(), try_lock(&sys, &reader).unwrap());
+/// match one.convert(&sys, Mode::Exclusive).unwrap_err() {
+///     // `flock(2)` gave the shared lock up before it was refused the exclusive one.
+///     ConvertError::Lost(fault) => assert_eq!(fault.errno, 11),
+///     ConvertError::Kept(one, _) => assert_eq!(one.mode(), Mode::Shared),
+/// }
+/// # drop(other);
+/// # std::fs::remove_file("/tmp/lock-rustix-doc-convert-error").unwrap();
+/// ```
 #[derive(Debug)]
 pub enum ConvertError {
     /// Others hold it in a way that forbids the new mode, or the call failed; ours is as before.
@@ -20,6 +38,19 @@ pub enum ConvertError {
 
 /// A held lock. Dropping it closes the file and so releases the lock; a copy that a forked child
 /// drops releases nothing.
+///
+/// ```
+/// use lock_core::{kind::Kind, os::Mode};
+/// use lock_rustix::local::{Request, try_lock};
+/// use lock_rustix::{place::Place, sys::Sys};
+///
+/// let sys = Sys::new(Place::path(c"/tmp/lock-rustix-doc-guard"));
+/// let request = Request { kind: Kind::Lockf, mode: Mode::Exclusive, message: None };
+/// let guard = try_lock(&sys, &request).unwrap();
+/// drop(guard);
+/// assert!(try_lock(&sys, &request).is_ok());
+/// # std::fs::remove_file("/tmp/lock-rustix-doc-guard").unwrap();
+/// ```
 #[must_use = "dropping it gives the lock up"]
 #[derive(Debug)]
 pub struct Guard {
@@ -56,6 +87,18 @@ impl Guard {
     }
 
     /// How the lock is held.
+    ///
+    /// ```
+    /// use lock_core::{kind::Kind, os::Mode};
+    /// use lock_rustix::local::{Request, try_lock};
+    /// use lock_rustix::{place::Place, sys::Sys};
+    ///
+    /// let sys = Sys::new(Place::path(c"/tmp/lock-rustix-doc-guard-mode"));
+    /// // Whatever is asked for, this kind is exclusive.
+    /// let request = Request { kind: Kind::File, mode: Mode::Shared, message: None };
+    /// assert_eq!(try_lock(&sys, &request).unwrap().mode(), Mode::Exclusive);
+    /// # std::fs::remove_file("/tmp/lock-rustix-doc-guard-mode").unwrap();
+    /// ```
     pub fn mode(&self) -> Mode {
         self.proof.mode()
     }
@@ -100,6 +143,21 @@ impl Guard {
     }
 
     /// Whether the path still names the locked file: if not, others can lock its successor.
+    /// Fails if the name can be neither looked up nor be missing, as when the directory may not be
+    /// searched any more.
+    ///
+    /// ```
+    /// use lock_core::{kind::Kind, os::Mode};
+    /// use lock_rustix::local::{Request, try_lock};
+    /// use lock_rustix::{place::Place, sys::Sys};
+    ///
+    /// let sys = Sys::new(Place::path(c"/tmp/lock-rustix-doc-guard-still"));
+    /// let request = Request { kind: Kind::Flock, mode: Mode::Exclusive, message: None };
+    /// let guard = try_lock(&sys, &request).unwrap();
+    /// assert_eq!(guard.still_held(&sys), Ok(true));
+    /// std::fs::remove_file("/tmp/lock-rustix-doc-guard-still").unwrap();
+    /// assert_eq!(guard.still_held(&sys), Ok(false));
+    /// ```
     pub fn still_held(&self, sys: &Sys<'_>) -> Result<bool, Fault> {
         match sys.stat(Node::Lock) {
             Ok(named) => Ok(named.inode == self.proof.inode()),
@@ -109,6 +167,20 @@ impl Guard {
     }
 
     /// The locked file's identity.
+    ///
+    /// ```
+    /// use lock_core::{kind::Kind, os::Mode};
+    /// use lock_rustix::local::{Request, try_lock};
+    /// use lock_rustix::{place::Place, sys::Sys};
+    /// use std::os::unix::fs::MetadataExt;
+    ///
+    /// let sys = Sys::new(Place::path(c"/tmp/lock-rustix-doc-guard-inode"));
+    /// let request = Request { kind: Kind::Flock, mode: Mode::Exclusive, message: None };
+    /// let guard = try_lock(&sys, &request).unwrap();
+    /// let file = std::fs::metadata("/tmp/lock-rustix-doc-guard-inode").unwrap();
+    /// assert_eq!((guard.inode().dev, guard.inode().ino), (file.dev(), file.ino()));
+    /// # std::fs::remove_file("/tmp/lock-rustix-doc-guard-inode").unwrap();
+    /// ```
     pub fn inode(&self) -> Inode {
         self.proof.inode()
     }
@@ -116,6 +188,19 @@ impl Guard {
     /// Releases the lock at once, for every process and thread that has the open file. A mere drop
     /// leaves it locked as long as a copy of the descriptor is open elsewhere, which a child that
     /// another thread just starts has until its exec.
+    ///
+    /// ```
+    /// use lock_core::{kind::Kind, os::Mode};
+    /// use lock_rustix::local::{Request, try_lock};
+    /// use lock_rustix::{place::Place, sys::Sys};
+    ///
+    /// let sys = Sys::new(Place::path(c"/tmp/lock-rustix-doc-guard-unlock"));
+    /// let request = Request { kind: Kind::Ofd, mode: Mode::Exclusive, message: None };
+    /// let guard = try_lock(&sys, &request).unwrap();
+    /// assert_eq!(guard.unlock(&sys), Ok(()));
+    /// // The file stays: to remove it is another matter.
+    /// # std::fs::remove_file("/tmp/lock-rustix-doc-guard-unlock").unwrap();
+    /// ```
     pub fn unlock(self, sys: &Sys<'_>) -> Result<(), Fault> {
         match &self.proof {
             // In the reverse order of taking them.
@@ -131,6 +216,19 @@ impl Guard {
     /// Removes the file, if the path still names it, and then releases the lock. Only where every
     /// participant checks after locking that it locked the file which the path names: util-linux
     /// flock and Jane Street's local lock do not.
+    ///
+    /// ```
+    /// use lock_core::{kind::Kind, os::Mode};
+    /// use lock_rustix::local::{Request, try_lock};
+    /// use lock_rustix::{place::Place, sys::Sys};
+    ///
+    /// let path = "/tmp/lock-rustix-doc-guard-unlink";
+    /// let sys = Sys::new(Place::path(c"/tmp/lock-rustix-doc-guard-unlink"));
+    /// let request = Request { kind: Kind::Ofd, mode: Mode::Exclusive, message: None };
+    /// let guard = try_lock(&sys, &request).unwrap();
+    /// guard.unlock_and_unlink(&sys).unwrap();
+    /// assert!(!std::fs::exists(path).unwrap());
+    /// ```
     pub fn unlock_and_unlink(self, sys: &Sys<'_>) -> Result<(), Fault> {
         match self.proof {
             Proof::Both(locked) => kernel::unlock_and_unlink(sys, locked),

@@ -24,6 +24,16 @@ use crate::place::FileName;
 use crate::process;
 
 /// A descriptor that carries a lock.
+///
+/// ```
+/// let file = std::fs::File::create("/tmp/lock-rustix-doc-holding").unwrap();
+/// file.lock_shared().unwrap();
+/// let mut seen = None;
+/// lock_rustix::holders::for_each(&mut |holding| seen = seen.or(Some(*holding))).unwrap();
+/// let holding = seen.unwrap();
+/// assert_eq!(holding.line.mode, lock_core::os::Mode::Shared);
+/// # std::fs::remove_file("/tmp/lock-rustix-doc-holding").unwrap();
+/// ```
 #[derive(Clone, Copy, Debug, Eq, Hash, PartialEq)]
 pub struct Holding {
     /// The process that has it.
@@ -67,6 +77,20 @@ pub fn for_each(see: &mut dyn FnMut(&Holding)) -> Result<(), Fault> {
 
 /// A process that has a descriptor with an flock or record lock on this file, as far as can be
 /// seen.
+///
+/// ```
+/// use lock_core::os::Inode;
+/// use std::os::unix::fs::MetadataExt;
+///
+/// let file = std::fs::File::create("/tmp/lock-rustix-doc-holder").unwrap();
+/// let facts = file.metadata().unwrap();
+/// let inode = Inode { dev: facts.dev(), ino: facts.ino() };
+/// assert_eq!(lock_rustix::holders::holder(inode), None);
+/// file.lock().unwrap();
+/// let pid = lock_rustix::holders::holder(inode).unwrap();
+/// assert_eq!(pid.get(), u64::from(std::process::id()));
+/// # std::fs::remove_file("/tmp/lock-rustix-doc-holder").unwrap();
+/// ```
 pub fn holder(inode: Inode) -> Option<Pid> {
     let device = (major(inode.dev), minor(inode.dev));
     let mut found = None;
@@ -79,12 +103,34 @@ pub fn holder(inode: Inode) -> Option<Pid> {
 }
 
 /// Whether the descriptors of this process can be looked at.
+///
+/// ```
+/// use lock_core::owner::Pid;
+/// use lock_rustix::holders::is_visible;
+///
+/// assert!(is_visible(Pid::new(u64::from(std::process::id())).unwrap()));
+/// // No process has such a number.
+/// assert!(!is_visible(Pid::new(u64::from(u32::MAX)).unwrap()));
+/// ```
 pub fn is_visible(pid: Pid) -> bool {
     facts_of(pid).is_some()
 }
 
 /// The path of a process's open file: its name when it was opened or last renamed, with
 /// ` (deleted)` behind it if it has none any more. Cut to fit.
+///
+/// ```
+/// use lock_core::owner::Pid;
+/// use std::os::fd::AsRawFd;
+///
+/// let file = std::fs::File::create("/tmp/lock-rustix-doc-fd-path").unwrap();
+/// let fd = file.as_raw_fd().try_into().unwrap();
+/// let me = Pid::new(u64::from(std::process::id())).unwrap();
+/// std::fs::remove_file("/tmp/lock-rustix-doc-fd-path").unwrap();
+/// let mut buffer = [0; 200];
+/// let path = lock_rustix::holders::path(me, fd, &mut buffer).unwrap();
+/// assert_eq!(path, b"/tmp/lock-rustix-doc-fd-path (deleted)");
+/// ```
 pub fn path(pid: Pid, fd: u32, buffer: &mut [u8]) -> Option<&[u8]> {
     let link = fact_name(pid, b"/fd/", Some(fd))?;
     let len = readlinkat_raw(CWD, link.as_c_str(), &mut *buffer).ok()?;
@@ -92,6 +138,22 @@ pub fn path(pid: Pid, fd: u32, buffer: &mut [u8]) -> Option<&[u8]> {
 }
 
 /// A descriptor of the process for the file that a line is about: of one that waits for a lock.
+///
+/// ```
+/// use lock_core::owner::Pid;
+/// use lock_rustix::{holders, lock_table};
+///
+/// let file = std::fs::File::create("/tmp/lock-rustix-doc-descriptor").unwrap();
+/// file.lock().unwrap();
+/// let me = Pid::new(u64::from(std::process::id())).unwrap();
+/// lock_table::for_each(|line| {
+///     let mine = line.pid == Some(std::process::id());
+///     assert_eq!(holders::descriptor(me, line).is_some(), mine);
+///     true
+/// })
+/// .unwrap();
+/// # std::fs::remove_file("/tmp/lock-rustix-doc-descriptor").unwrap();
+/// ```
 #[allow(clippy::unnecessary_cast, reason = "its width differs between architectures")]
 pub fn descriptor(pid: Pid, line: &Line) -> Option<u32> {
     let facts = facts_of(pid)?;

@@ -15,6 +15,17 @@ use crate::place::Nonce;
 use crate::process;
 
 /// The calling process.
+///
+/// ```
+/// use lock_core::kind::Kind;
+/// use lock_rustix::identity::myself;
+/// use lock_rustix::signature::{Signer, decode};
+///
+/// let me = myself();
+/// let signer = Signer { holder: &me, message: b"", nonce: &[7; 16], flocked: false };
+/// let payload = signer.payload(Kind::Mkdir).unwrap();
+/// assert!(me.made(&decode(Kind::Mkdir)(payload.as_bytes()).unwrap()));
+/// ```
 #[derive(Clone, Debug)]
 pub struct Identity {
     /// As it compares itself with the holders of locks.
@@ -43,6 +54,13 @@ pub fn myself() -> Identity {
 }
 
 /// Whether the calling process sees all processes of the machine, as the first pid namespace does.
+/// `false` also where there is no `/proc`.
+///
+/// ```
+/// // A container has a pid namespace of its own; a program on the machine itself has the first.
+/// let whole_machine = lock_rustix::identity::is_in_first_pid_namespace();
+/// println!("sees {}", if whole_machine { "every process" } else { "those of its namespace" });
+/// ```
 pub fn is_in_first_pid_namespace() -> bool {
     /// What every Linux numbers it.
     const FIRST: u64 = 0xEFFF_FFFC;
@@ -74,6 +92,15 @@ pub fn of(me: &Identity, pid: Pid) -> Option<Identity> {
 }
 
 /// A process that may have ended, seen from the calling one: nothing but its pid is known.
+///
+/// ```
+/// use lock_core::owner::Pid;
+/// use lock_rustix::identity::{ended, myself};
+///
+/// let past = ended(&myself(), Pid::new(4711).unwrap());
+/// assert_eq!(past.observer.owner.pid.unwrap().get(), 4711);
+/// assert!(past.observer.owner.start.is_none());
+/// ```
 pub fn ended(me: &Identity, pid: Pid) -> Identity {
     let owner = Owner { pid: Some(pid), start: None, ..me.observer.owner.clone() };
     let observer = Observer { owner, time_namespace: me.observer.time_namespace };
@@ -83,6 +110,16 @@ pub fn ended(me: &Identity, pid: Pid) -> Identity {
 impl Identity {
     /// Whether this process is the holder that a lock's claim names: as far as both say it, same
     /// host, boot, pid namespace, pid and start.
+    ///
+    /// ```
+    /// use lock_core::kind::Kind;
+    /// use lock_rustix::identity::myself;
+    /// use lock_rustix::signature::decode;
+    ///
+    /// let claim = decode(Kind::Nfs)(b"((host vm) (pid 4711) (message \"\"))\n").unwrap();
+    /// // Another pid, and most likely another host.
+    /// assert!(!myself().made(&claim));
+    /// ```
     pub fn made(&self, claim: &Claim) -> bool {
         let (mine, theirs) = (&self.observer.owner, &claim.owner);
         let started_apart =
@@ -93,6 +130,11 @@ impl Identity {
 
 /// 128 random bits, fresh for each acquisition. `None` while the kernel has no random numbers yet,
 /// which early in an initramfs can be long.
+///
+/// ```
+/// let first = lock_rustix::identity::nonce().expect("the kernel has random numbers by now");
+/// assert_ne!(lock_rustix::identity::nonce(), Some(first));
+/// ```
 pub fn nonce() -> Option<Nonce> {
     let mut nonce = Nonce::default();
     match getrandom(&mut nonce, GetRandomFlags::NONBLOCK) {
@@ -103,6 +145,13 @@ pub fn nonce() -> Option<Nonce> {
 
 /// A nonce for where there are no random numbers yet: no other process has this pid at this
 /// nanosecond since boot. Only for one thread, one pid namespace and one host.
+///
+/// ```
+/// use lock_rustix::identity::{nonce, nonce_of_this_moment};
+///
+/// let nonce = nonce().unwrap_or_else(nonce_of_this_moment);
+/// assert_ne!(nonce, nonce_of_this_moment());
+/// ```
 pub fn nonce_of_this_moment() -> Nonce {
     let mut nonce = Nonce::default();
     let parts = clock::monotonic_ns().to_le_bytes().into_iter().chain(process::id().to_le_bytes());
@@ -114,6 +163,13 @@ pub fn nonce_of_this_moment() -> Nonce {
 
 /// Whether the file system belongs to this kernel alone: a disk or memory, known by name. Network
 /// and layered file systems, and all that are not known, count as shared.
+///
+/// ```
+/// use lock_rustix::{identity::is_local, place::open_parent};
+///
+/// assert!(is_local(open_parent(c"/dev/shm/lock").unwrap().0));
+/// assert!(!is_local(open_parent(c"/proc/lock").unwrap().0));
+/// ```
 pub fn is_local<Fd: AsFd>(dir: Fd) -> bool {
     // ext2 to ext4, xfs, btrfs, f2fs, tmpfs, ramfs.
     const LOCAL: [u32; 6] =

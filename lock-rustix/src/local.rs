@@ -22,6 +22,20 @@ use crate::sys::Sys;
 pub(crate) const REPLACED_MAX: u32 = 100;
 
 /// What to lock, and how.
+///
+/// ```
+/// use lock_core::payload::message::Message;
+/// use lock_core::{kind::Kind, os::Mode};
+/// use lock_rustix::local::{Request, try_lock};
+/// use lock_rustix::{place::Place, sys::Sys};
+///
+/// let sys = Sys::new(Place::path(c"/tmp/lock-rustix-doc-request"));
+/// let message = Message::new(b"nightly backup").unwrap();
+/// let request = Request { kind: Kind::File, mode: Mode::Exclusive, message: Some(&message) };
+/// let _guard = try_lock(&sys, &request).unwrap();
+/// assert_eq!(std::fs::read("/tmp/lock-rustix-doc-request").unwrap(), b"nightly backup\n");
+/// # std::fs::remove_file("/tmp/lock-rustix-doc-request").unwrap();
+/// ```
 #[derive(Clone, Copy, Debug)]
 pub struct Request<'a> {
     /// Which kind of lock.
@@ -33,6 +47,20 @@ pub struct Request<'a> {
 }
 
 /// Why the lock was not taken.
+///
+/// ```
+/// use lock_core::{fault::FaultKind, kind::Kind, os::Mode};
+/// use lock_rustix::local::{LockError, Request, try_lock};
+/// use lock_rustix::{place::Place, sys::Sys};
+///
+/// let sys = Sys::new(Place::path(c"/tmp/lock-rustix-doc-never-made/lock"));
+/// let request = Request { kind: Kind::File, mode: Mode::Exclusive, message: None };
+/// match try_lock(&sys, &request).unwrap_err() {
+///     // ENOENT: there is no such directory.
+///     LockError::Fault(fault) => assert_eq!((fault.kind, fault.errno), (FaultKind::Missing, 2)),
+///     error => panic!("{error:?}"),
+/// }
+/// ```
 #[derive(Clone, Copy, Debug, Eq, Hash, PartialEq)]
 #[non_exhaustive]
 pub enum LockError {
@@ -78,6 +106,26 @@ pub fn try_lock(sys: &Sys<'_>, request: &Request<'_>) -> Result<Guard, LockError
 /// [`LockError::Interrupted`]. A POSIX lock that this process holds already, or is just taking in
 /// another thread, is not waited for: the kernel takes a process's threads for one. The same goes
 /// for a second lock of another kind on its file.
+///
+/// Errors: [`LockError::Interrupted`], [`LockError::HeldByThisProcess`] in the cases above, and
+/// [`LockError::Fault`]. For [`Kind::Lockf`] the kernel refuses to wait in a circle, with
+/// [`Deadlock`](FaultKind::Deadlock).
+///
+/// ```
+/// use lock_core::{kind::Kind, os::Mode};
+/// use lock_rustix::local::{Request, lock, try_lock};
+/// use lock_rustix::{place::Place, sys::Sys};
+///
+/// let sys = Sys::new(Place::path(c"/tmp/lock-rustix-doc-lock"));
+/// let request = Request { kind: Kind::Flock, mode: Mode::Exclusive, message: None };
+/// let guard = try_lock(&sys, &request).unwrap();
+/// std::thread::scope(|scope| {
+///     let waiter = scope.spawn(|| lock(&sys, &request, || true).map(drop));
+///     drop(guard);
+///     assert_eq!(waiter.join().unwrap(), Ok(()));
+/// });
+/// # std::fs::remove_file("/tmp/lock-rustix-doc-lock").unwrap();
+/// ```
 pub fn lock(
     sys: &Sys<'_>,
     request: &Request<'_>,

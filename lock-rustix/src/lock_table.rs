@@ -16,6 +16,22 @@ use crate::fault::fault;
 const BUFFER: usize = 4096;
 
 /// An flock that somebody holds on the open file; an exclusive one if there is one.
+///
+/// Who waits does not count. Fails with the error of `open(2)` or `read(2)` if `/proc/locks` cannot
+/// be read, as where `/proc` is not mounted.
+///
+/// ```
+/// use lock_core::os::{Access, Files, Flock, Mode, Node};
+/// use lock_rustix::{lock_table::find_flock, place::Place, sys::Sys};
+///
+/// let sys = Sys::new(Place::path(c"/tmp/lock-rustix-doc-find"));
+/// let file = sys.open_or_create(Node::Lock, Access::Read).unwrap();
+/// sys.flock(&file, Mode::Exclusive).unwrap();
+/// let inode = sys.fstat(&file).unwrap().inode;
+/// let blocker = find_flock(&file, inode).unwrap().unwrap();
+/// assert_eq!((blocker.mode, blocker.pid), (Mode::Exclusive, Some(std::process::id())));
+/// # std::fs::remove_file("/tmp/lock-rustix-doc-find").unwrap();
+/// ```
 pub fn find_flock<Fd: AsFd>(file: Fd, inode: Inode) -> Result<Option<Blocker>, Fault> {
     let mut found = None;
     // Asked at most once: whether `stat` shows a subvolume's device instead of the file system's.

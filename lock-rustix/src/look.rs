@@ -16,6 +16,20 @@ use crate::process;
 use crate::sys::Sys;
 
 /// Whether a lock is held, and by whom as far as can be told.
+///
+/// ```
+/// use lock_core::kind::Kind;
+/// use lock_rustix::look::{Standing, look};
+/// use lock_rustix::{place::Place, sys::Sys};
+///
+/// let sys = Sys::new(Place::path(c"/tmp/lock-rustix-doc-standing"));
+/// let file = std::fs::File::create("/tmp/lock-rustix-doc-standing").unwrap();
+/// file.lock().unwrap();
+/// assert!(matches!(look(&sys, Kind::Flock), Ok(Standing::Held(_))));
+/// // Of record locks there are none: the kinds do not see each other.
+/// assert_eq!(look(&sys, Kind::Ofd), Ok(Standing::Free));
+/// # std::fs::remove_file("/tmp/lock-rustix-doc-standing").unwrap();
+/// ```
 #[derive(Clone, Debug, Eq, Hash, PartialEq)]
 #[non_exhaustive]
 // Without allocation the owner stays where it is, however large.
@@ -85,6 +99,17 @@ pub(crate) fn look_and(
 /// What the lock file says of its holder, present or past: Jane Street's `get_pid`, and the text.
 ///
 /// `None` if there is no such file, if it cannot be read, or if it is longer than any message.
+///
+/// ```
+/// use lock_rustix::{look::signature, place::Place, sys::Sys};
+///
+/// let sys = Sys::new(Place::path(c"/tmp/lock-rustix-doc-signature"));
+/// assert!(signature(&sys).is_none());
+/// std::fs::write("/tmp/lock-rustix-doc-signature", "4711\n").unwrap();
+/// // Whether he still holds it is another question: see `look`.
+/// assert_eq!(signature(&sys).unwrap().pid.unwrap().get(), 4711);
+/// # std::fs::remove_file("/tmp/lock-rustix-doc-signature").unwrap();
+/// ```
 pub fn signature(sys: &Sys<'_>) -> Option<Owner> {
     if held::by_process(sys).is_some() {
         return None;

@@ -28,9 +28,23 @@ pub const PRIVATE_SUFFIX: &[u8] = b".lk";
 pub const GUARD_SUFFIX: &[u8] = b".guard";
 
 /// What an acquisition is known by: 128 random bits.
+///
+/// ```
+/// use lock_rustix::place::{FileName, Nonce};
+///
+/// let nonce: Nonce = [7; 16];
+/// assert_eq!(FileName::private(c"x", &nonce).as_c_str().count_bytes(), 1 + 1 + 1 + 32 + 3);
+/// ```
 pub type Nonce = [u8; 16];
 
 /// A file name with its end, built without allocation.
+///
+/// ```
+/// use lock_rustix::place::FileName;
+///
+/// let name = FileName::new(&[b"backup", b".nfs_lock"]).unwrap();
+/// assert_eq!(name.as_c_str(), c"backup.nfs_lock");
+/// ```
 #[derive(Debug, Eq, PartialEq)]
 pub struct FileName(ArrayVec<u8, { NAME_MAX + 1 }>);
 
@@ -60,7 +74,17 @@ impl Clone for FileName {
 }
 
 impl FileName {
-    /// A name of these parts, one after the other. None may contain a NUL.
+    /// A name of these parts, one after the other. None may contain a NUL. Fails with
+    /// [`NameTooLong`](FaultKind::NameTooLong) for more than [`NAME_MAX`] bytes.
+    ///
+    /// ```
+    /// use lock_core::fault::FaultKind;
+    /// use lock_rustix::place::{FileName, NAME_MAX};
+    ///
+    /// assert!(FileName::new(&[&[b'x'; NAME_MAX]]).is_ok());
+    /// let fault = FileName::new(&[&[b'x'; NAME_MAX], b"."]).unwrap_err();
+    /// assert_eq!(fault.kind, FaultKind::NameTooLong);
+    /// ```
     pub fn new(parts: &[&[u8]]) -> Result<FileName, Fault> {
         let mut name = ArrayVec::new();
         for part in parts.iter().chain([&&b"\0"[..]]) {
@@ -93,7 +117,14 @@ impl FileName {
             .unwrap_or(FileName(ArrayVec::new()))
     }
 
-    /// The name of the file that breakers of the lock `name` lock where directories cannot be.
+    /// The name of the file that breakers of the lock `name` lock where directories cannot be. Of a
+    /// long name the end is cut off, so that the guard's name fits.
+    ///
+    /// ```
+    /// use lock_rustix::place::FileName;
+    ///
+    /// assert_eq!(FileName::guard(c"backup").as_c_str(), c".backup.guard");
+    /// ```
     pub fn guard(name: &CStr) -> FileName {
         const STEM_MAX: usize = NAME_MAX - 1 - GUARD_SUFFIX.len();
         let bytes = name.to_bytes();
@@ -102,6 +133,12 @@ impl FileName {
     }
 
     /// The name for the kernel.
+    ///
+    /// ```
+    /// use lock_rustix::place::FileName;
+    ///
+    /// assert_eq!(FileName::new(&[]).unwrap().as_c_str(), c"");
+    /// ```
     pub fn as_c_str(&self) -> &CStr {
         CStr::from_bytes_until_nul(&self.0).unwrap_or(c"")
     }
@@ -116,6 +153,15 @@ fn stem(name: &CStr) -> &[u8] {
 
 /// Whether `entry` is a private name of the lock `name`, or of one whose name starts with the same
 /// 218 bytes.
+///
+/// ```
+/// use lock_rustix::place::is_private;
+///
+/// let left_over = c".backup.0123456789abcdef0123456789abcdef.lk";
+/// assert!(is_private(c"backup", left_over));
+/// assert!(!is_private(c"other", left_over));
+/// assert!(!is_private(c"backup", c".backup.swp"));
+/// ```
 pub fn is_private(name: &CStr, entry: &CStr) -> bool {
     let nonce = entry
         .to_bytes()
@@ -133,6 +179,15 @@ pub fn is_private(name: &CStr, entry: &CStr) -> bool {
 /// Fails with [`Missing`](FaultKind::Missing) or [`NotDirectory`](FaultKind::NotDirectory) about
 /// the directory, and with [`IsDirectory`](FaultKind::IsDirectory) for a path that can only name a
 /// directory: an empty one, or one that ends in `/`, `.` or `..`.
+///
+/// ```
+/// use lock_core::fault::FaultKind;
+/// use lock_rustix::place::open_parent;
+///
+/// let (_directory, name) = open_parent(c"/tmp/backup").unwrap();
+/// assert_eq!(name, c"backup");
+/// assert_eq!(open_parent(c"/tmp/").unwrap_err().kind, FaultKind::IsDirectory);
+/// ```
 pub fn open_parent(path: &CStr) -> Result<(OwnedFd, &CStr), Fault> {
     let bytes = path.to_bytes_with_nul();
     let name_at = bytes.iter().rposition(|&byte| byte == b'/').map_or(0, |slash| slash + 1);
@@ -165,42 +220,116 @@ pub fn open_parent(path: &CStr) -> Result<(OwnedFd, &CStr), Fault> {
 
 impl<'a> Place<'a> {
     /// A path, taken from the working directory if it is relative.
+    ///
+    /// ```
+    /// use lock_rustix::{place::Place, sys::Sys};
+    /// use lock_core::{fault::FaultKind, os::{Files, Node}};
+    ///
+    /// let sys = Sys::new(Place::path(c"/tmp/lock-rustix-doc-never-made"));
+    /// // Nothing is opened or made before it is asked for.
+    /// assert_eq!(sys.stat(Node::Lock).unwrap_err().kind, FaultKind::Missing);
+    /// ```
     pub fn path(path: &'a CStr) -> Place<'a> {
         Place::in_directory(CWD, path)
     }
 
     /// A name in an opened directory: it stays the same place when the directory is renamed or
     /// the working directory changes.
+    ///
+    /// ```
+    /// use lock_core::{kind::Kind, os::Mode};
+    /// use lock_rustix::local::{Request, try_lock};
+    /// use lock_rustix::place::{Place, open_parent};
+    /// use lock_rustix::{descriptor::lend, sys::Sys};
+    ///
+    /// std::fs::create_dir("/tmp/lock-rustix-doc-dir").unwrap();
+    /// let (directory, name) = open_parent(c"/tmp/lock-rustix-doc-dir/lock").unwrap();
+    /// std::fs::rename("/tmp/lock-rustix-doc-dir", "/tmp/lock-rustix-doc-renamed").unwrap();
+    /// let sys = Sys::new(Place::in_directory(lend(&directory), name));
+    /// let request = Request { kind: Kind::Flock, mode: Mode::Exclusive, message: None };
+    /// let _guard = try_lock(&sys, &request).unwrap();
+    /// assert!(std::fs::exists("/tmp/lock-rustix-doc-renamed/lock").unwrap());
+    /// # std::fs::remove_dir_all("/tmp/lock-rustix-doc-renamed").unwrap();
+    /// ```
     pub fn in_directory(dir: BorrowedFd<'a>, name: &'a CStr) -> Place<'a> {
         Place { dir, lock: name, private: None, companion: None, guard: None, follow: false }
     }
 
     /// Follows a symbolic link at the name. Without this such a link is an error, so that nobody
     /// can lead a lock to a file of his choice.
+    ///
+    /// ```
+    /// use lock_core::{fault::FaultKind, os::{Access, Files, Node}};
+    /// use lock_rustix::{place::Place, sys::Sys};
+    ///
+    /// std::os::unix::fs::symlink("/dev/null", "/tmp/lock-rustix-doc-follow").unwrap();
+    /// let place = Place::path(c"/tmp/lock-rustix-doc-follow");
+    /// let refused = Sys::new(place).open(Node::Lock, Access::Read).unwrap_err();
+    /// assert_eq!(refused.kind, FaultKind::Symlink);
+    /// assert!(Sys::new(place.follow_symlinks()).open(Node::Lock, Access::Read).is_ok());
+    /// # std::fs::remove_file("/tmp/lock-rustix-doc-follow").unwrap();
+    /// ```
     #[must_use]
     pub fn follow_symlinks(self) -> Place<'a> {
         Place { follow: true, ..self }
     }
 
-    /// Names the attempt's private file or directory.
+    /// Names the attempt's private file or directory. A call about a name that the place does not
+    /// have fails with [`Unsupported`](FaultKind::Unsupported).
+    ///
+    /// ```
+    /// use lock_core::{fault::FaultKind, os::{Files, Node}};
+    /// use lock_rustix::{place::Place, sys::Sys};
+    ///
+    /// let place = Place::path(c"/tmp/lock");
+    /// let asked = Sys::new(place).stat(Node::Private).unwrap_err();
+    /// assert_eq!(asked.kind, FaultKind::Unsupported);
+    /// let place = place.with_private(c"/tmp/lock-rustix-doc-private");
+    /// assert_eq!(Sys::new(place).stat(Node::Private).unwrap_err().kind, FaultKind::Missing);
+    /// ```
     #[must_use]
     pub fn with_private(self, private: &'a CStr) -> Place<'a> {
         Place { private: Some(private), ..self }
     }
 
     /// Names the file beside a hard-link lock where readers look.
+    ///
+    /// ```
+    /// use lock_core::os::{Files, Node};
+    /// use lock_rustix::{place::Place, sys::Sys};
+    ///
+    /// std::fs::write("/tmp/lock-rustix-doc-companion", "").unwrap();
+    /// let place = Place::path(c"/tmp/lock-rustix-doc-companion.nfs_lock");
+    /// let place = place.with_companion(c"/tmp/lock-rustix-doc-companion");
+    /// assert!(Sys::new(place).stat(Node::Companion).is_ok());
+    /// # std::fs::remove_file("/tmp/lock-rustix-doc-companion").unwrap();
+    /// ```
     #[must_use]
     pub fn with_companion(self, companion: &'a CStr) -> Place<'a> {
         Place { companion: Some(companion), ..self }
     }
 
     /// Names the file beside the lock that breakers lock where directories cannot be.
+    ///
+    /// ```
+    /// use lock_core::{fault::FaultKind, os::{Files, Node}};
+    /// use lock_rustix::{place::Place, sys::Sys};
+    ///
+    /// let place = Place::path(c"/tmp/link").with_guard(c"/tmp/.link.guard");
+    /// assert_eq!(Sys::new(place).stat(Node::Guard).unwrap_err().kind, FaultKind::Missing);
+    /// ```
     #[must_use]
     pub fn with_guard(self, guard: &'a CStr) -> Place<'a> {
         Place { guard: Some(guard), ..self }
     }
 
     /// Whether a symbolic link at the name is followed.
+    ///
+    /// ```
+    /// use lock_rustix::place::Place;
+    ///
+    /// assert!(Place::path(c"/tmp/lock").follow_symlinks().follows());
+    /// ```
     pub fn follows(&self) -> bool {
         self.follow
     }

@@ -18,6 +18,14 @@ use crate::place::FileName;
 pub const COMMAND_MAX: usize = 15;
 
 /// A process's command name, as `ps -o comm` shows it.
+///
+/// ```
+/// use lock_core::owner::Pid;
+/// use lock_rustix::process::{Command, command};
+///
+/// let init: Command = command(Pid::new(1).unwrap()).unwrap();
+/// assert!(!init.is_empty());
+/// ```
 pub type Command = ArrayVec<u8, COMMAND_MAX>;
 
 /// The calling process's id.
@@ -30,12 +38,23 @@ pub fn id() -> u32 {
 }
 
 /// The process that started the calling one; `None` if it is of another pid namespace.
+///
+/// ```
+/// let parent = lock_rustix::process::parent().map(|pid| pid.get());
+/// assert_eq!(parent.unwrap_or(0), u64::from(std::os::unix::process::parent_id()));
+/// ```
 pub fn parent() -> Option<Pid> {
     let parent = rustix::process::getppid()?;
     Pid::new(u64::from(parent.as_raw_nonzero().get().unsigned_abs()))
 }
 
-/// The host's name, as `uname(2)` gives it.
+/// The host's name, as `uname(2)` gives it. Empty if it is longer than any host's name may be.
+///
+/// ```
+/// let host = lock_rustix::process::host();
+/// let told = std::fs::read("/proc/sys/kernel/hostname").unwrap();
+/// assert_eq!(&host[..], told.trim_ascii_end());
+/// ```
 pub fn host() -> Host {
     let name = rustix::system::uname();
     Host::try_from(name.nodename().to_bytes()).unwrap_or_default()
@@ -43,12 +62,32 @@ pub fn host() -> Host {
 
 /// Whether a process of this pid exists, as far as this pid namespace can see. A process of
 /// another user exists too: the kernel answers `EPERM`, and that means alive.
+///
+/// ```
+/// use lock_core::owner::Pid;
+/// use lock_rustix::process;
+///
+/// assert!(process::exists(Pid::new(u64::from(process::id())).unwrap()));
+/// // The kernel gives out no number above 4194304.
+/// assert!(!process::exists(Pid::new(4_194_305).unwrap()));
+/// ```
 pub fn exists(pid: Pid) -> bool {
     let raw = i32::try_from(pid.get()).ok().and_then(rustix::process::Pid::from_raw);
     raw.is_some_and(|pid| rustix::process::test_kill_process(pid) != Err(Errno::SRCH))
 }
 
 /// What has become of the process: gone, a zombie, or running since when.
+///
+/// ```
+/// use lock_core::os::ProcessState;
+/// use lock_core::owner::Pid;
+/// use lock_rustix::process::state;
+///
+/// let mut child = std::process::Command::new("true").spawn().unwrap();
+/// let pid = Pid::new(u64::from(child.id())).unwrap();
+/// child.wait().unwrap();
+/// assert_eq!(state(pid), ProcessState::Gone);
+/// ```
 pub fn state(pid: Pid) -> ProcessState {
     if !exists(pid) {
         return ProcessState::Gone;
@@ -80,7 +119,18 @@ pub fn command(pid: Pid) -> Option<Command> {
     Command::try_from(text.strip_suffix(b"\n").unwrap_or(text)).ok()
 }
 
-/// When the process started: clock ticks since boot.
+/// When the process started: clock ticks since boot. `None` if there is no such process, or it is
+/// hidden. With the pid it names a process of one boot: a later one with the same pid has another
+/// start.
+///
+/// ```
+/// use lock_core::owner::Pid;
+/// use lock_rustix::process;
+///
+/// let me = process::start_time(Pid::new(u64::from(process::id())).unwrap());
+/// let init = process::start_time(Pid::new(1).unwrap());
+/// assert!(init <= me);
+/// ```
 pub fn start_time(pid: Pid) -> Option<StartTime> {
     let mut buffer = [0; STAT_MAX];
     read_fact(pid, b"stat", &mut buffer).and_then(Stat::parse).map(|stat| stat.start)

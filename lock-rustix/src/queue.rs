@@ -11,11 +11,42 @@ use crate::fault::fault;
 use crate::fcntl::{self, RecordOwner};
 use crate::sys::Sys;
 
-/// A [`Convention`] that can wait for its lock.
+/// A [`Convention`] that can wait for its lock. What waits is the calling thread, uninterrupted but
+/// by signals; the kernel wakes it when the lock is released, or when its holder ends.
+///
+/// ```
+/// use lock_core::os::{Access, Files, Flock, Mode, Node};
+/// use lock_core::scheme::kernel::ByFlock;
+/// use lock_rustix::{place::Place, queue::Queued, sys::Sys};
+///
+/// let sys = Sys::new(Place::path(c"/tmp/lock-rustix-doc-queue"));
+/// let file = sys.open_or_create(Node::Lock, Access::ReadWrite).unwrap();
+/// <ByFlock as Queued<Sys<'_>>>::wait(&file, Mode::Exclusive).unwrap();
+/// let other = sys.open(Node::Lock, Access::Read).unwrap();
+/// assert!(sys.flock(&other, Mode::Shared).is_err());
+/// # std::fs::remove_file("/tmp/lock-rustix-doc-queue").unwrap();
+/// ```
 pub trait Queued<O: Files>: Convention<O> {
     /// Waits for the lock and takes it. Fails with
     /// [`Interrupted`](lock_core::fault::FaultKind::Interrupted) when a signal is handled
     /// meanwhile, holding nothing new.
+    ///
+    /// ```
+    /// use lock_core::os::{Access, Files, Mode, Node, OfdLocks};
+    /// use lock_core::scheme::kernel::ByOfd;
+    /// use lock_rustix::{place::Place, queue::Queued, sys::Sys};
+    ///
+    /// let sys = Sys::new(Place::path(c"/tmp/lock-rustix-doc-queue-wait"));
+    /// let file = sys.open_or_create(Node::Lock, Access::ReadWrite).unwrap();
+    /// let other = sys.open(Node::Lock, Access::ReadWrite).unwrap();
+    /// sys.ofd_setlk(&file, Mode::Exclusive).unwrap();
+    /// std::thread::scope(|scope| {
+    ///     let waiter = scope.spawn(|| <ByOfd as Queued<Sys<'_>>>::wait(&other, Mode::Exclusive));
+    ///     sys.ofd_setlk_un(&file).unwrap();
+    ///     assert_eq!(waiter.join().unwrap(), Ok(()));
+    /// });
+    /// # std::fs::remove_file("/tmp/lock-rustix-doc-queue-wait").unwrap();
+    /// ```
     fn wait(file: &O::File, mode: Mode) -> Result<(), Fault>;
 }
 

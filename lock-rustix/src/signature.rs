@@ -17,6 +17,17 @@ use crate::identity::Identity;
 use crate::place::Nonce;
 
 /// Who signs an acquisition, and how.
+///
+/// ```
+/// use lock_core::kind::Kind;
+/// use lock_rustix::identity::myself;
+/// use lock_rustix::signature::Signer;
+///
+/// let me = myself();
+/// let signer = Signer { holder: &me, message: b"", nonce: &[7; 16], flocked: true };
+/// let payload = signer.payload(Kind::Pidfile).unwrap();
+/// assert!(payload.as_bytes().starts_with(std::process::id().to_string().as_bytes()));
+/// ```
 #[derive(Clone, Copy, Debug)]
 pub struct Signer<'a> {
     /// The holder: this process, or another on whose behalf the lock is taken.
@@ -30,6 +41,18 @@ pub struct Signer<'a> {
 }
 
 /// The bytes of a lock.
+///
+/// ```
+/// use lock_core::kind::Kind;
+/// use lock_rustix::identity::myself;
+/// use lock_rustix::signature::Signer;
+///
+/// let me = myself();
+/// let signer = Signer { holder: &me, message: b"mine", nonce: &[7; 16], flocked: true };
+/// let payload = signer.payload(Kind::Nfs).unwrap();
+/// let text = std::str::from_utf8(payload.as_bytes()).unwrap();
+/// assert!(text.contains("(message mine)"));
+/// ```
 #[derive(Clone, Debug)]
 pub struct Payload {
     bytes: [u8; NFS_INFO_MAX],
@@ -38,6 +61,16 @@ pub struct Payload {
 
 impl Payload {
     /// The bytes to write.
+    ///
+    /// ```
+    /// use lock_core::kind::Kind;
+    /// use lock_rustix::identity::myself;
+    /// use lock_rustix::signature::Signer;
+    ///
+    /// let me = myself();
+    /// let signer = Signer { holder: &me, message: b"", nonce: &[7; 16], flocked: true };
+    /// assert!(!signer.payload(Kind::Mkdir).unwrap().as_bytes().is_empty());
+    /// ```
     pub fn as_bytes(&self) -> &[u8] {
         self.bytes.get(..self.len).unwrap_or_default()
     }
@@ -55,6 +88,18 @@ impl Payload {
 impl Signer<'_> {
     /// The payload of an acquisition of this kind. Fails with
     /// [`TooLong`](FaultKind::TooLong) for a message that does not fit.
+    ///
+    /// ```
+    /// use lock_core::{fault::FaultKind, kind::Kind};
+    /// use lock_rustix::identity::myself;
+    /// use lock_rustix::signature::Signer;
+    ///
+    /// let me = myself();
+    /// let signer = Signer { holder: &me, message: &[b'x'; 2000], nonce: &[7; 16], flocked: true };
+    /// assert_eq!(signer.payload(Kind::Nfs).unwrap_err().kind, FaultKind::TooLong);
+    /// // A directory's name has no room for words: they are left out.
+    /// assert!(signer.payload(Kind::Mkdir).is_ok());
+    /// ```
     pub fn payload(&self, kind: Kind) -> Result<Payload, Fault> {
         let owner = &self.holder.observer.owner;
         let payload = match kind {

@@ -29,6 +29,19 @@ const LOOK_AGAIN_NS: u64 = 10_000_000_000;
 
 /// What a waiter watches. One for a whole wait, and what it needs of the kernel for the next one
 /// too: to close it can take 20 ms.
+///
+/// ```
+/// use lock_core::kind::Kind;
+/// use lock_rustix::existence::Contender;
+/// use lock_rustix::wake::{Watch, Woken};
+///
+/// let contender = Contender::new(Kind::Mkdir, c"/dev/shm/lock-rustix-doc-watch").unwrap();
+/// let taken = contender.try_lock(&contender.me, b"", true).unwrap();
+/// let mut watch = Watch::new();
+/// assert!(watch.arm(&contender, &contender.look().unwrap().unwrap()), "memory tells events");
+/// taken.unlock(&contender.spot).unwrap();
+/// assert_eq!(watch.wait(u64::MAX, u64::MAX, None), Woken::Perhaps);
+/// ```
 #[derive(Debug)]
 pub struct Watch {
     events: Option<OwnedFd>,
@@ -40,6 +53,13 @@ pub struct Watch {
 }
 
 /// Why a wait ended.
+///
+/// ```
+/// use lock_rustix::wake::{Watch, Woken};
+///
+/// // Nothing is watched and nobody can end it: only the pause does, after a microsecond.
+/// assert_eq!(Watch::new().wait(u64::MAX, 1000, None), Woken::Time);
+/// ```
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub enum Woken {
     /// Something happened: try again.
@@ -57,7 +77,14 @@ impl Default for Watch {
 }
 
 impl Watch {
-    /// Watches nothing yet.
+    /// Watches nothing yet. Asks the kernel for a source of events, or uses the one that the last
+    /// wait left; without one, as where all are in use, the watch works by pauses.
+    ///
+    /// ```
+    /// use lock_rustix::wake::{Watch, Woken};
+    ///
+    /// assert_eq!(Watch::new().wait(0, 0, None), Woken::Time);
+    /// ```
     pub fn new() -> Watch {
         let events = SPARE.take().or_else(|| inotify_init().ok());
         Watch { events, watched: None, holder: None, stale_in_ns: None, armed: false }
@@ -66,6 +93,19 @@ impl Watch {
     /// Watches the lock that stands now, as it was found. After this one more try must be made
     /// before [`wait`](Watch::wait): what happened before is not seen. `false`: no events will
     /// come, and the caller must look again after pauses of his own.
+    ///
+    /// ```
+    /// use lock_core::kind::Kind;
+    /// use lock_rustix::existence::Contender;
+    /// use lock_rustix::wake::Watch;
+    ///
+    /// let contender = Contender::new(Kind::Symlink, c"/tmp/lock-rustix-doc-arm").unwrap();
+    /// let taken = contender.try_lock(&contender.me, b"", true).unwrap();
+    /// let found = contender.look().unwrap().unwrap();
+    /// taken.unlock(&contender.spot).unwrap();
+    /// // What is gone cannot be watched: look again instead of waiting.
+    /// assert!(!Watch::new().arm(&contender, &found));
+    /// ```
     pub fn arm(&mut self, contender: &Contender, found: &Found) -> bool {
         self.drain();
         self.holder = holder(contender, found);
@@ -77,6 +117,16 @@ impl Watch {
 
     /// Waits for an event, at most so many nanoseconds, or until `cancel` can be read. `pause_ns`
     /// is how long to wait where no events come.
+    ///
+    /// ```
+    /// use lock_rustix::descriptor::{eventfd, lend};
+    /// use lock_rustix::rustix::io::write;
+    /// use lock_rustix::wake::{Watch, Woken};
+    ///
+    /// let end = eventfd().unwrap();
+    /// write(&end, &1u64.to_ne_bytes()).unwrap();
+    /// assert_eq!(Watch::new().wait(u64::MAX, u64::MAX, Some(lend(&end))), Woken::Cancelled);
+    /// ```
     pub fn wait(&self, left_ns: u64, pause_ns: u64, cancel: Option<BorrowedFd<'_>>) -> Woken {
         let own_ns = if self.armed { LOOK_AGAIN_NS } else { pause_ns };
         let timeout_ns = left_ns.min(own_ns).min(self.stale_in_ns.unwrap_or(u64::MAX));

@@ -31,11 +31,31 @@ impl Control {
     /// Fails with [`NoDlm`](super::fault::Reason::NoDlm),
     /// [`Denied`](super::fault::Reason::Denied), or [`Version`](super::fault::Reason::Version) if
     /// the kernel speaks another protocol.
+    ///
+    /// ```
+    /// use lock_rustix::dlm::control::Control;
+    /// use lock_rustix::dlm::fault::{Reason, Step};
+    ///
+    /// // Where the module is not loaded, or the caller is not root, this is how one is told.
+    /// if let Err(fault) = Control::open() {
+    ///     assert_eq!(fault.step, Step::OpenControl);
+    ///     assert!(matches!(fault.reason, Reason::NoDlm | Reason::Denied));
+    /// }
+    /// ```
     pub fn open() -> Result<Control, DlmFault> {
         Device::open(Step::OpenControl, b"dlm-", b"control").map(Control)
     }
 
     /// What the kernel speaks.
+    ///
+    /// ```no_run
+    /// use lock_core::dlm::version::Version;
+    /// use lock_rustix::dlm::control::Control;
+    ///
+    /// // Needs the kernel's DLM.
+    /// let version = Control::open().unwrap().version();
+    /// assert!(version.understands(Version::OURS));
+    /// ```
     pub fn version(&self) -> Version {
         self.0.version
     }
@@ -49,6 +69,17 @@ impl Control {
     ///
     /// Fails with [`Denied`](super::fault::Reason::Denied) without `CAP_SYS_ADMIN`, whoever may
     /// open the device, and with [`NotReady`](super::fault::Reason::NotReady).
+    ///
+    /// ```no_run
+    /// use lock_core::dlm::{flags::LockspaceFlags, name::LockspaceName};
+    /// use lock_rustix::dlm::{control::Control, fault::Reason};
+    ///
+    /// // Needs the kernel's DLM, and root.
+    /// let (control, name) = (Control::open().unwrap(), LockspaceName::new(b"cluster1").unwrap());
+    /// control.create(&name, LockspaceFlags::empty()).unwrap();
+    /// let again = control.create(&name, LockspaceFlags::NEWEXCL).unwrap_err();
+    /// assert_eq!(again.reason, Reason::Exists);
+    /// ```
     pub fn create(&self, name: &LockspaceName, flags: LockspaceFlags) -> Result<u32, DlmFault> {
         self.write(Step::Create, &Request::Create { flags, name: *name })
     }
@@ -60,6 +91,19 @@ impl Control {
     /// Fails with [`Busy`](super::fault::Reason::Busy) while this node has locks in it, unless
     /// forced; with [`NoLockspace`](super::fault::Reason::NoLockspace); with
     /// [`Denied`](super::fault::Reason::Denied) without `CAP_SYS_ADMIN`.
+    ///
+    /// ```no_run
+    /// use lock_core::dlm::{flags::ReleaseFlags, name::LockspaceName};
+    /// use lock_rustix::dlm::{control::Control, fault::Reason, lockspace::minor_of};
+    ///
+    /// // Needs the kernel's DLM, and root.
+    /// let name = LockspaceName::new(b"cluster1").unwrap();
+    /// let minor = minor_of(&name).unwrap();
+    /// let outcome = Control::open().unwrap().remove(minor, ReleaseFlags::empty());
+    /// if outcome.is_err_and(|fault| fault.reason == Reason::Busy) {
+    ///     eprintln!("somebody on this node still has locks there");
+    /// }
+    /// ```
     pub fn remove(&self, minor: u32, flags: ReleaseFlags) -> Result<(), DlmFault> {
         self.write(Step::Remove, &Request::Remove { flags, minor }).map(drop)
     }
@@ -82,6 +126,19 @@ pub struct Monitor {
 
 impl Monitor {
     /// Opens `dlm-monitor`.
+    ///
+    /// Fails with [`NoDlm`](super::fault::Reason::NoDlm) or
+    /// [`Denied`](super::fault::Reason::Denied).
+    ///
+    /// ```
+    /// use lock_rustix::dlm::control::Monitor;
+    /// use lock_rustix::dlm::fault::{Reason, Step};
+    ///
+    /// if let Err(fault) = Monitor::open() {
+    ///     assert_eq!(fault.step, Step::OpenMonitor);
+    ///     assert!(matches!(fault.reason, Reason::NoDlm | Reason::Denied));
+    /// }
+    /// ```
     pub fn open() -> Result<Monitor, DlmFault> {
         let open = open(b"dlm-", b"monitor")
             .map_err(|errno| DlmFault::from_errno(Step::OpenMonitor, errno))?;

@@ -44,6 +44,18 @@ pub struct Exchange<'a> {
 
 impl<'a> Exchange<'a> {
     /// Wants a new lock. Nothing is written before [`next`](Exchange::next).
+    ///
+    /// ```no_run
+    /// use lock_core::dlm::name::{LockspaceName, ResourceName};
+    /// use lock_core::dlm::{flags::LockFlags, mode::Mode};
+    /// use lock_rustix::dlm::{exchange::Exchange, lockspace::Lockspace};
+    ///
+    /// // Needs the kernel's DLM.
+    /// let lockspace = Lockspace::open(&LockspaceName::new(b"cluster1").unwrap()).unwrap();
+    /// let disk = ResourceName::new(b"disk1").unwrap();
+    /// let lock = Exchange::request(&lockspace, disk, Mode::PR, LockFlags::NOQUEUE);
+    /// assert!(lock.lock().mode().is_none(), "not yet");
+    /// ```
     pub fn request(
         lockspace: &'a Lockspace,
         name: ResourceName,
@@ -54,6 +66,19 @@ impl<'a> Exchange<'a> {
     }
 
     /// Takes over a lock that outlived its device; see [`Lockspace::adopt`] for what can fail.
+    ///
+    /// ```no_run
+    /// use lock_core::dlm::mode::Mode;
+    /// use lock_core::dlm::name::{LockspaceName, ResourceName};
+    /// use lock_rustix::dlm::{exchange::Exchange, fault::Reason, lockspace::Lockspace};
+    ///
+    /// // Needs the kernel's DLM.
+    /// let lockspace = Lockspace::open(&LockspaceName::new(b"cluster1").unwrap()).unwrap();
+    /// match Exchange::adopt(&lockspace, ResourceName::new(b"disk1").unwrap(), Mode::EX) {
+    ///     Ok(lock) => assert_eq!(lock.lock().mode(), Some(Mode::EX)),
+    ///     Err(fault) => assert_eq!(fault.reason, Reason::NoLock, "nobody left it"),
+    /// }
+    /// ```
     pub fn adopt(
         lockspace: &'a Lockspace,
         name: ResourceName,
@@ -64,17 +89,59 @@ impl<'a> Exchange<'a> {
     }
 
     /// Wants to hear of those who wait for this lock. To be said before the first write.
+    ///
+    /// ```no_run
+    /// use lock_core::dlm::name::{LockspaceName, ResourceName};
+    /// use lock_core::dlm::{flags::LockFlags, lock::Change, mode::Mode};
+    /// use lock_rustix::dlm::{exchange::Exchange, lockspace::Lockspace};
+    ///
+    /// // Needs the kernel's DLM.
+    /// let lockspace = Lockspace::open(&LockspaceName::new(b"cluster1").unwrap()).unwrap();
+    /// let disk = ResourceName::new(b"disk1").unwrap();
+    /// let lock = Exchange::request(&lockspace, disk, Mode::EX, LockFlags::empty());
+    /// let mut lock = lock.with_blocking();
+    /// while let Some(change) = lock.next(None, None).unwrap() {
+    ///     if let Change::Blocking(mode) = change {
+    ///         println!("somebody waits for {mode}");
+    ///     }
+    /// }
+    /// ```
     #[must_use]
     pub fn with_blocking(self) -> Exchange<'a> {
         Exchange { blocking: true, ..self }
     }
 
     /// The machine, to look at.
+    ///
+    /// ```no_run
+    /// use lock_core::dlm::mode::Mode;
+    /// use lock_core::dlm::name::{LockspaceName, ResourceName};
+    /// use lock_rustix::dlm::{exchange::Exchange, lockspace::Lockspace};
+    ///
+    /// // Needs the kernel's DLM.
+    /// let lockspace = Lockspace::open(&LockspaceName::new(b"cluster1").unwrap()).unwrap();
+    /// let disk = ResourceName::new(b"disk1").unwrap();
+    /// let lock = Exchange::adopt(&lockspace, disk, Mode::EX).unwrap();
+    /// println!("the kernel calls it {:?}", lock.lock().id());
+    /// ```
     pub fn lock(&self) -> &Lock {
         &self.lock
     }
 
-    /// See [`Lock::convert`].
+    /// See [`Lock::convert`]. Nothing is written before [`next`](Exchange::next).
+    ///
+    /// ```no_run
+    /// use lock_core::dlm::name::{LockspaceName, ResourceName};
+    /// use lock_core::dlm::{flags::LockFlags, lock::Change, mode::Mode};
+    /// use lock_rustix::dlm::{exchange::Exchange, lockspace::Lockspace};
+    ///
+    /// // Needs the kernel's DLM.
+    /// let lockspace = Lockspace::open(&LockspaceName::new(b"cluster1").unwrap()).unwrap();
+    /// let disk = ResourceName::new(b"disk1").unwrap();
+    /// let mut lock = Exchange::adopt(&lockspace, disk, Mode::EX).unwrap();
+    /// lock.convert(Mode::PR, LockFlags::empty(), None).unwrap();
+    /// assert!(matches!(lock.next(None, None), Ok(Some(Change::Granted { mode: Mode::PR, .. }))));
+    /// ```
     pub fn convert(
         &mut self,
         to: Mode,
@@ -84,12 +151,43 @@ impl<'a> Exchange<'a> {
         self.lock.convert(to, flags, value)
     }
 
-    /// See [`Lock::cancel`].
+    /// See [`Lock::cancel`]. Nothing is written before [`next`](Exchange::next).
+    ///
+    /// ```no_run
+    /// use lock_core::dlm::name::{LockspaceName, ResourceName};
+    /// use lock_core::dlm::{flags::LockFlags, mode::Mode};
+    /// use lock_rustix::clock::monotonic_ns;
+    /// use lock_rustix::dlm::{exchange::Exchange, lockspace::Lockspace};
+    ///
+    /// // Needs the kernel's DLM.
+    /// let lockspace = Lockspace::open(&LockspaceName::new(b"cluster1").unwrap()).unwrap();
+    /// let disk = ResourceName::new(b"disk1").unwrap();
+    /// let mut lock = Exchange::request(&lockspace, disk, Mode::EX, LockFlags::empty());
+    /// if lock.next(Some(monotonic_ns() + 5_000_000_000), None).unwrap().is_none() {
+    ///     // The answer tells who was faster: the lock may be ours all the same.
+    ///     lock.cancel();
+    ///     println!("{:?}", lock.next(None, None).unwrap());
+    /// }
+    /// ```
     pub fn cancel(&mut self) -> Option<Change> {
         self.lock.cancel()
     }
 
-    /// See [`Lock::unlock`].
+    /// See [`Lock::unlock`]. Nothing is written before [`next`](Exchange::next).
+    ///
+    /// ```no_run
+    /// use lock_core::dlm::lock::{Change, End, LastValue};
+    /// use lock_core::dlm::mode::Mode;
+    /// use lock_core::dlm::name::{LockspaceName, ResourceName};
+    /// use lock_rustix::dlm::{exchange::Exchange, lockspace::Lockspace};
+    ///
+    /// // Needs the kernel's DLM.
+    /// let lockspace = Lockspace::open(&LockspaceName::new(b"cluster1").unwrap()).unwrap();
+    /// let disk = ResourceName::new(b"disk1").unwrap();
+    /// let mut lock = Exchange::adopt(&lockspace, disk, Mode::EX).unwrap();
+    /// lock.unlock(LastValue::Keep);
+    /// assert_eq!(lock.next(None, None), Ok(Some(Change::Ended(End::Unlocked))));
+    /// ```
     pub fn unlock(&mut self, value: LastValue) -> Option<Change> {
         self.lock.unlock(value)
     }
@@ -101,6 +199,23 @@ impl<'a> Exchange<'a> {
     ///
     /// The time says nothing about the writes, which wait for as long as the lockspace stands
     /// still.
+    ///
+    /// ```no_run
+    /// use lock_core::dlm::name::{LockspaceName, ResourceName};
+    /// use lock_core::dlm::{flags::LockFlags, lock::Change, mode::Mode};
+    /// use lock_rustix::clock::monotonic_ns;
+    /// use lock_rustix::dlm::{exchange::Exchange, lockspace::Lockspace};
+    ///
+    /// // Needs the kernel's DLM.
+    /// let lockspace = Lockspace::open(&LockspaceName::new(b"cluster1").unwrap()).unwrap();
+    /// let disk = ResourceName::new(b"disk1").unwrap();
+    /// let mut lock = Exchange::request(&lockspace, disk, Mode::EX, LockFlags::empty());
+    /// match lock.next(Some(monotonic_ns() + 5_000_000_000), None).unwrap() {
+    ///     Some(Change::Granted { mode, .. }) => println!("held in {mode}"),
+    ///     Some(other) => println!("not granted: {other:?}"),
+    ///     None => println!("five seconds are over, and it is still asked for"),
+    /// }
+    /// ```
     pub fn next(
         &mut self,
         until_ns: Option<u64>,

@@ -33,6 +33,17 @@ pub struct DlmFault {
 }
 
 /// See [`DlmFault::step`].
+///
+/// ```
+/// use lock_rustix::dlm::fault::{DlmFault, Reason, Step};
+///
+/// // ENOENT means another thing at each step.
+/// let reason = |step| DlmFault::from_number(step, 2).reason;
+/// assert_eq!(reason(Step::OpenControl), Reason::NoDlm);
+/// assert_eq!(reason(Step::OpenLockspace), Reason::NoLockspace);
+/// assert_eq!(reason(Step::Adopt), Reason::NoLock);
+/// assert_eq!(reason(Step::List), Reason::NoList);
+/// ```
 #[derive(Clone, Copy, Debug, Eq, Hash, PartialEq)]
 #[non_exhaustive]
 pub enum Step {
@@ -65,6 +76,12 @@ pub enum Step {
 }
 
 /// See [`DlmFault::reason`].
+///
+/// ```
+/// use lock_rustix::dlm::fault::Reason;
+///
+/// assert_eq!(Reason::NoLockspace.to_string(), "this node has not joined the lockspace");
+/// ```
 #[derive(Clone, Copy, Debug, Eq, Hash, PartialEq)]
 #[non_exhaustive]
 pub enum Reason {
@@ -107,12 +124,27 @@ pub enum Reason {
 
 impl DlmFault {
     /// What an error number means at this step.
+    ///
+    /// ```
+    /// use lock_rustix::dlm::fault::{DlmFault, Reason, Step};
+    /// use lock_rustix::rustix::io::Errno;
+    ///
+    /// let fault = DlmFault::from_errno(Step::Remove, Errno::BUSY);
+    /// assert_eq!((fault.reason, fault.errno), (Reason::Busy, 16));
+    /// ```
     pub fn from_errno(step: Step, errno: Errno) -> DlmFault {
         let number = u16::try_from(errno.raw_os_error()).unwrap_or_default();
         DlmFault { step, reason: reason(step, errno), errno: number }
     }
 
     /// The same, from a bare number.
+    ///
+    /// ```
+    /// use lock_rustix::dlm::fault::{DlmFault, Reason, Step};
+    ///
+    /// // What `Lockspace::write` answers: ENOTCONN, the daemon does not run.
+    /// assert_eq!(DlmFault::from_number(Step::Write, 107).reason, Reason::NotReady);
+    /// ```
     pub fn from_number(step: Step, number: u16) -> DlmFault {
         DlmFault::from_errno(step, errno(isize::try_from(number).unwrap_or(0).wrapping_neg()))
     }

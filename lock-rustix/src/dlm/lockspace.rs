@@ -39,16 +39,44 @@ impl Lockspace {
     ///
     /// Fails with [`NoLockspace`](Reason::NoLockspace) if this node has not joined it, with
     /// [`Denied`](Reason::Denied), or with [`Version`](Reason::Version).
+    ///
+    /// ```
+    /// use lock_core::dlm::name::LockspaceName;
+    /// use lock_rustix::dlm::{fault::Reason, lockspace::Lockspace};
+    ///
+    /// let name = LockspaceName::new(b"never joined").unwrap();
+    /// assert_eq!(Lockspace::open(&name).unwrap_err().reason, Reason::NoLockspace);
+    /// ```
     pub fn open(name: &LockspaceName) -> Result<Lockspace, DlmFault> {
         Device::open(Step::OpenLockspace, PREFIX, name.as_bytes()).map(Lockspace)
     }
 
     /// What the kernel speaks.
+    ///
+    /// ```no_run
+    /// use lock_core::dlm::{name::LockspaceName, version::Version};
+    /// use lock_rustix::dlm::lockspace::Lockspace;
+    ///
+    /// // Needs the kernel's DLM.
+    /// let lockspace = Lockspace::open(&LockspaceName::new(b"cluster1").unwrap()).unwrap();
+    /// assert!(lockspace.version().understands(Version::OURS));
+    /// ```
     pub fn version(&self) -> Version {
         self.0.version
     }
 
-    /// Lets these users open the device from now on. The kernel makes it for root alone.
+    /// Lets these users open the device from now on. The kernel makes it for root alone. Fails with
+    /// [`Denied`](Reason::Denied) for those who do not own it.
+    ///
+    /// ```no_run
+    /// use lock_core::dlm::name::LockspaceName;
+    /// use lock_rustix::dlm::lockspace::Lockspace;
+    /// use lock_rustix::rustix::fs::Mode;
+    ///
+    /// // Needs the kernel's DLM, and root.
+    /// let lockspace = Lockspace::open(&LockspaceName::new(b"cluster1").unwrap()).unwrap();
+    /// lockspace.set_permissions(Mode::from_raw_mode(0o660)).unwrap();
+    /// ```
     pub fn set_permissions(&self, permissions: Permissions) -> Result<(), DlmFault> {
         fchmod(&self.0.fd, permissions)
             .map_err(|errno| DlmFault::from_errno(Step::Permissions, errno))
@@ -56,6 +84,21 @@ impl Lockspace {
 
     /// Writes one request: the id of a new lock, or none. How an operation on a lock ended comes
     /// later, as an [`Answer`]. Can block for as long as the lockspace stands still.
+    ///
+    /// Errors: the system's error number, for [`Lock::handle_written`](lock_core::dlm::lock::Lock)
+    /// or [`DlmFault::from_number`].
+    ///
+    /// ```no_run
+    /// use lock_core::dlm::{name::LockspaceName, request::Request};
+    /// use lock_rustix::dlm::fault::{DlmFault, Step};
+    /// use lock_rustix::dlm::lockspace::Lockspace;
+    ///
+    /// // Needs the kernel's DLM.
+    /// let lockspace = Lockspace::open(&LockspaceName::new(b"cluster1").unwrap()).unwrap();
+    /// if let Err(number) = lockspace.write(&Request::Purge { node: 0, pid: 0 }) {
+    ///     eprintln!("{}", DlmFault::from_number(Step::Purge, number));
+    /// }
+    /// ```
     pub fn write(&self, request: &Request) -> Result<Option<LockId>, u16> {
         self.0
             .write(request)
@@ -68,6 +111,20 @@ impl Lockspace {
     ///
     /// Fails with [`NoLock`](Reason::NoLock) if there is no orphan of this name on this node, and
     /// with [`OtherMode`](Reason::OtherMode) if it has another mode.
+    ///
+    /// ```no_run
+    /// use lock_core::dlm::mode::Mode;
+    /// use lock_core::dlm::name::{LockspaceName, ResourceName, Token};
+    /// use lock_rustix::dlm::{fault::Reason, lockspace::Lockspace};
+    ///
+    /// // Needs the kernel's DLM.
+    /// let lockspace = Lockspace::open(&LockspaceName::new(b"cluster1").unwrap()).unwrap();
+    /// let (disk, token) = (ResourceName::new(b"disk1").unwrap(), Token::new(1).unwrap());
+    /// match lockspace.adopt(&disk, Mode::EX, token, false) {
+    ///     Ok(id) => println!("ours now, as {id:?}"),
+    ///     Err(fault) => assert_eq!(fault.reason, Reason::NoLock),
+    /// }
+    /// ```
     pub fn adopt(
         &self,
         name: &ResourceName,
@@ -93,12 +150,33 @@ impl Lockspace {
     /// Ends orphans that this process (0: any process) left on this node (0: this one). With the
     /// caller's own number it is something else: all locks of this open device end, without an
     /// answer about any of them.
+    ///
+    /// ```no_run
+    /// use lock_core::dlm::name::LockspaceName;
+    /// use lock_rustix::dlm::lockspace::Lockspace;
+    ///
+    /// // Needs the kernel's DLM. What process 4711 of this node left behind when it died:
+    /// let lockspace = Lockspace::open(&LockspaceName::new(b"cluster1").unwrap()).unwrap();
+    /// lockspace.purge(0, 4711).unwrap();
+    /// ```
     pub fn purge(&self, node: u32, pid: u32) -> Result<(), DlmFault> {
         let purge = Request::Purge { node, pid };
         self.0.write(&purge).map(drop).map_err(|errno| self.0.fault(Step::Purge, errno))
     }
 
-    /// The next answer, if there is one already.
+    /// The next answer, if there is one already. Does not wait.
+    ///
+    /// Fails with [`Answer`](Reason::Answer) for one that is not understood; the next read gets the
+    /// next.
+    ///
+    /// ```no_run
+    /// use lock_core::dlm::name::LockspaceName;
+    /// use lock_rustix::dlm::lockspace::Lockspace;
+    ///
+    /// // Needs the kernel's DLM.
+    /// let lockspace = Lockspace::open(&LockspaceName::new(b"cluster1").unwrap()).unwrap();
+    /// assert_eq!(lockspace.read(), Ok(None), "nothing was asked for");
+    /// ```
     pub fn read(&self) -> Result<Option<Answer>, DlmFault> {
         let mut bytes = [0; ANSWER_MAX];
         loop {
@@ -117,6 +195,17 @@ impl Lockspace {
     /// nanoseconds; without a limit if there is none. Says whether there may be an answer.
     ///
     /// Fails with [`Interrupted`](Reason::Interrupted) when a signal is handled meanwhile.
+    ///
+    /// ```no_run
+    /// use lock_core::dlm::name::LockspaceName;
+    /// use lock_rustix::dlm::lockspace::Lockspace;
+    ///
+    /// // Needs the kernel's DLM.
+    /// let lockspace = Lockspace::open(&LockspaceName::new(b"cluster1").unwrap()).unwrap();
+    /// while lockspace.wait(Some(1_000_000_000), None).unwrap() {
+    ///     println!("{:?}", lockspace.read().unwrap());
+    /// }
+    /// ```
     pub fn wait(
         &self,
         timeout_ns: Option<u64>,

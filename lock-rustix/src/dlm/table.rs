@@ -62,6 +62,20 @@ pub fn for_each(
 /// Shows each lockspace that this node has joined and the list can be read of.
 ///
 /// Fails as [`for_each`] does.
+///
+/// ```
+/// use lock_rustix::dlm::fault::{Reason, Step};
+/// use lock_rustix::dlm::table::for_each_lockspace;
+///
+/// let mut names = 0;
+/// match for_each_lockspace(&mut |_| names += 1) {
+///     Ok(()) => println!("{names} lockspaces"),
+///     Err(fault) => {
+///         assert_eq!(fault.step, Step::List);
+///         assert!(matches!(fault.reason, Reason::NoList | Reason::Denied));
+///     }
+/// }
+/// ```
 pub fn for_each_lockspace(see: &mut dyn FnMut(&LockspaceName)) -> Result<(), DlmFault> {
     let fault = |errno| DlmFault::from_errno(Step::List, errno);
     let flags = OFlags::RDONLY | OFlags::CLOEXEC | OFlags::DIRECTORY;

@@ -9,9 +9,21 @@ use rustix::io::Errno;
 use crate::mountinfo;
 
 /// A short text of the kernel's, cut to fit.
+///
+/// ```
+/// let text = lock_rustix::doctor::Text::<8>::try_from(&b"ext4"[..]).unwrap();
+/// assert_eq!(&text[..], b"ext4");
+/// ```
 pub type Text<const N: usize> = ArrayVec<u8, N>;
 
 /// A file system and how it is mounted.
+///
+/// ```
+/// use lock_rustix::doctor::{LIMIT_NS, Nature, examine};
+///
+/// let found = examine(c"/dev/shm", LIMIT_NS).unwrap().file_system.unwrap();
+/// assert_eq!((&found.name[..], found.nature), (&b"tmpfs"[..], Nature::Local));
+/// ```
 #[derive(Debug, Eq, PartialEq)]
 #[non_exhaustive]
 pub struct FileSystem {
@@ -28,6 +40,12 @@ pub struct FileSystem {
 }
 
 /// Who uses a file system, which is how far its locks have to reach.
+///
+/// ```
+/// use lock_rustix::doctor::Nature;
+///
+/// assert_eq!(Nature::Nfs.reach(), "shared by the clients of its server");
+/// ```
 #[derive(Clone, Copy, Debug, Eq, Hash, PartialEq)]
 #[non_exhaustive]
 pub enum Nature {
@@ -46,6 +64,14 @@ pub enum Nature {
 }
 
 /// Kernel locks that a mount keeps on this machine, though others use the file system too.
+///
+/// ```
+/// use lock_rustix::doctor::{LIMIT_NS, LocalLocks, examine};
+///
+/// let found = examine(c"/dev/shm", LIMIT_NS).unwrap().file_system.unwrap();
+/// // Nobody else uses it: there is nothing that a mount could keep from others.
+/// assert_eq!(found.local_locks, LocalLocks { flock: false, record: false });
+/// ```
 #[derive(Clone, Copy, Debug, Default, Eq, Hash, PartialEq)]
 pub struct LocalLocks {
     /// `flock(2)`: NFS with `nolock` or `local_lock=flock`, `nobrl` of SMB, and the like.
@@ -207,6 +233,13 @@ impl FileSystem {
     }
 
     /// Whether a call can fail because the server is away for a while, and a lock be lost unseen.
+    /// Only NFS mounted `soft` or `softerr` does.
+    ///
+    /// ```
+    /// use lock_rustix::doctor::{LIMIT_NS, examine};
+    ///
+    /// assert!(!examine(c"/dev/shm", LIMIT_NS).unwrap().file_system.unwrap().gives_up());
+    /// ```
     pub fn gives_up(&self) -> bool {
         self.nature == Nature::Nfs && (self.has(b"soft") || self.has(b"softerr"))
     }

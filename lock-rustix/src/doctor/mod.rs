@@ -73,6 +73,13 @@ pub struct Report {
 }
 
 /// What is true of one kind of lock in a directory.
+///
+/// ```
+/// use lock_rustix::doctor::{Doubt, Finding};
+///
+/// let finding = Finding::Unknown(Doubt::NotBuiltIn);
+/// assert_eq!(finding.to_string(), "unknown: this program was built without it");
+/// ```
 #[derive(Clone, Copy, Debug, Eq, Hash, PartialEq)]
 #[non_exhaustive]
 pub enum Finding {
@@ -87,6 +94,14 @@ pub enum Finding {
 }
 
 /// What is wrong with a kind of lock in a directory.
+///
+/// ```
+/// use lock_rustix::doctor::{Finding, Flaw};
+///
+/// let finding = Finding::Unsafe(Flaw::LinkCount(1));
+/// assert_eq!(finding.word(), "unsafe");
+/// assert!(finding.to_string().ends_with("(1 for 2)"));
+/// ```
 #[derive(Clone, Copy, Debug, Eq, Hash, PartialEq)]
 #[non_exhaustive]
 pub enum Flaw {
@@ -115,6 +130,12 @@ pub enum Flaw {
 }
 
 /// Why nothing is known about a kind of lock in a directory.
+///
+/// ```
+/// use lock_rustix::doctor::Doubt;
+///
+/// assert_eq!(Doubt::NotBuiltIn.reason(), "this program was built without it");
+/// ```
 #[derive(Clone, Copy, Debug, Eq, Hash, PartialEq)]
 #[non_exhaustive]
 pub enum Doubt {
@@ -137,6 +158,16 @@ pub enum Doubt {
 /// program's own waits.
 ///
 /// Fails if the directory cannot be opened, or if there can be no child (before Linux 5.2).
+///
+/// ```
+/// use lock_core::fault::FaultKind;
+/// use lock_rustix::doctor::{LIMIT_NS, examine};
+///
+/// let fault = examine(c"/tmp/lock-rustix-doc-never-made", LIMIT_NS).unwrap_err();
+/// assert_eq!(fault.kind, FaultKind::Missing);
+/// let report = examine(c"/dev/shm", LIMIT_NS).unwrap();
+/// assert_eq!((report.clock_skew_ms, report.events), (Some(0), Some(true)));
+/// ```
 pub fn examine(dir: &CStr, limit_ns: u64) -> Result<Report, Fault> {
     let fault = |call, errno| crate::fault::fault(call, Node::Directory, errno);
     let sheet = sheet::Shared::new().map_err(|errno| fault(Call::Open, errno))?;
@@ -201,6 +232,14 @@ impl Report {
     }
 
     /// What is true of this kind.
+    ///
+    /// ```
+    /// use lock_core::kind::Kind;
+    /// use lock_rustix::doctor::{Finding, LIMIT_NS, examine};
+    ///
+    /// let report = examine(c"/dev/shm", LIMIT_NS).unwrap();
+    /// assert_eq!(report.finding(Kind::Nfs), Finding::Sound);
+    /// ```
     pub fn finding(&self, kind: Kind) -> Finding {
         let found = self.findings.iter().find(|(of, _)| *of == kind);
         found.map_or(Finding::Unknown(Doubt::OtherHosts), |(_, finding)| *finding)

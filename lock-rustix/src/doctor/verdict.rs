@@ -8,6 +8,14 @@ use super::sheet::{Outcome, Sheet, Step};
 use super::{Doubt, Finding, Flaw, Report};
 
 /// What to do in a directory.
+///
+/// ```
+/// use lock_rustix::doctor::{LIMIT_NS, examine};
+///
+/// let advice = examine(c"/dev/shm", LIMIT_NS).unwrap().advice();
+/// println!("use {:?}: {}", advice.kind, advice.why);
+/// assert!(advice.kind.is_some());
+/// ```
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 #[non_exhaustive]
 pub struct Advice {
@@ -106,6 +114,15 @@ fn is_for_want_of_room(fault: Fault) -> bool {
 
 impl Report {
     /// Which kind to choose here, and why.
+    ///
+    /// ```
+    /// use lock_core::kind::Kind;
+    /// use lock_rustix::doctor::{Finding, LIMIT_NS, examine};
+    ///
+    /// let report = examine(c"/dev/shm", LIMIT_NS).unwrap();
+    /// let kind = report.advice().kind.unwrap();
+    /// assert_eq!(report.finding(kind), Finding::Sound);
+    /// ```
     pub fn advice(&self) -> Advice {
         let sound = |kind: &Kind| self.finding(*kind) == Finding::Sound;
         let kind = BEST_FIRST.into_iter().find(sound);

@@ -21,6 +21,13 @@ impl Finding {
     }
 
     /// Why, and what to do; nothing is to be said of what is sound.
+    ///
+    /// ```
+    /// use lock_rustix::doctor::Finding;
+    ///
+    /// assert_eq!(Finding::Sound.reason(), None);
+    /// assert!(Finding::Hangs.reason().unwrap().starts_with("no answer within the limit"));
+    /// ```
     pub const fn reason(self) -> Option<&'static str> {
         match self {
             Finding::Sound => None,
@@ -34,6 +41,17 @@ impl Finding {
     }
 
     /// The call that failed, if one did.
+    ///
+    /// ```
+    /// use lock_core::fault::{Call, Fault, FaultKind};
+    /// use lock_core::os::Node;
+    /// use lock_rustix::doctor::{Finding, Flaw};
+    ///
+    /// let (call, node, kind) = (Call::Flock, Node::Lock, FaultKind::NoLocks);
+    /// let fault = Fault { call, node, kind, errno: 37 };
+    /// assert_eq!(Finding::Unsafe(Flaw::Refused(fault)).fault(), Some(fault));
+    /// assert_eq!(Finding::Sound.fault(), None);
+    /// ```
     pub const fn fault(self) -> Option<lock_core::fault::Fault> {
         match self {
             Finding::Unsafe(Flaw::Refused(fault)) | Finding::Unknown(Doubt::NotTested(fault)) => {
@@ -46,6 +64,12 @@ impl Finding {
 
 impl Flaw {
     /// The flaw as a sentence, without its numbers.
+    ///
+    /// ```
+    /// use lock_rustix::doctor::Flaw;
+    ///
+    /// assert!(Flaw::OutlivesHolder.reason().starts_with("it stays when its holder dies"));
+    /// ```
     pub const fn reason(self) -> &'static str {
         match self {
             Flaw::Refused(_) => "it cannot be had here",
@@ -75,6 +99,12 @@ impl Flaw {
 
 impl Doubt {
     /// The doubt as a sentence, without its numbers.
+    ///
+    /// ```
+    /// use lock_rustix::doctor::Doubt;
+    ///
+    /// assert!(Doubt::OtherHosts.reason().ends_with("try it from two machines"));
+    /// ```
     pub const fn reason(self) -> &'static str {
         match self {
             Doubt::OtherHosts => {
@@ -90,6 +120,12 @@ impl Doubt {
 
 impl Nature {
     /// Whom locks on such a file system reach.
+    ///
+    /// ```
+    /// use lock_rustix::doctor::Nature;
+    ///
+    /// assert_eq!(Nature::Local.reach(), "used by this machine only");
+    /// ```
     pub const fn reach(self) -> &'static str {
         match self {
             Nature::Local => "used by this machine only",
@@ -102,6 +138,12 @@ impl Nature {
 }
 
 /// What else is to be known.
+///
+/// ```
+/// use lock_rustix::doctor::Remark;
+///
+/// assert!(Remark::GivesUp.sentence().ends_with("mount it hard"));
+/// ```
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 #[non_exhaustive]
 pub enum Remark {
@@ -134,6 +176,14 @@ impl Remark {
     ];
 
     /// The remark as a sentence.
+    ///
+    /// ```
+    /// use lock_rustix::doctor::{LIMIT_NS, examine};
+    ///
+    /// for remark in examine(c"/tmp", LIMIT_NS).unwrap().remarks() {
+    ///     println!("{}", remark.sentence());
+    /// }
+    /// ```
     pub const fn sentence(self) -> &'static str {
         match self {
             Remark::Skew => {

@@ -15,6 +15,23 @@ use crate::sys::Sys;
 /// Looks at the lock without taking it, not for an instant; `None` if there is none. Of `terms` the
 /// payload is not used. An age is counted by this machine's clock, which on a network file system
 /// need not be the server's.
+///
+/// Fails with [`Unsupported`](FaultKind::Unsupported) for kernel kinds and those that are not built
+/// in, and with [`Denied`](FaultKind::Denied) where the lock may not be read.
+///
+/// ```
+/// use lock_core::kind::Kind;
+/// use lock_core::scheme::breaking::{Rule, Terms};
+/// use lock_core::staleness::Policy;
+/// use lock_rustix::existence::{Spot, look};
+/// use lock_rustix::{identity::myself, signature::decode};
+///
+/// let spot = Spot::open(Kind::Mkdir, c"/tmp/lock-rustix-doc-existence-look").unwrap();
+/// let (me, rule) = (myself(), Rule::Strict(Policy::default()));
+/// let (decode, observer) = (decode(Kind::Mkdir), &me.observer);
+/// let terms = Terms { payload: b"", decode, observer, rule, local: false };
+/// assert!(look(&spot, &terms).unwrap().is_none());
+/// ```
 pub fn look(spot: &Spot, terms: &Terms<'_>) -> Result<Option<Found>, Fault> {
     look_again(spot, terms, false)
 }

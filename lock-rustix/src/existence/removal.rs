@@ -21,6 +21,24 @@ use crate::sys::Sys;
 
 /// Removes a lock that `decide` calls stale, without taking it; tells why. `nonce` must be fresh;
 /// `now_ms` is the time by the file system's clock.
+///
+/// ```
+/// use lock_core::kind::Kind;
+/// use lock_core::scheme::breaking::{Rule, Terms, if_stale};
+/// use lock_core::staleness::{Policy, Stale};
+/// use lock_rustix::existence::{Spot, remove};
+/// use lock_rustix::identity::{myself, nonce};
+/// use lock_rustix::{clock::wall_us, signature::decode};
+///
+/// // No process has such a number.
+/// std::fs::write("/tmp/lock-rustix-doc-removal", "4194305\n").unwrap();
+/// let spot = Spot::open(Kind::Pidfile, c"/tmp/lock-rustix-doc-removal").unwrap();
+/// let (me, rule) = (myself(), Rule::Strict(Policy::default()));
+/// let (decode, observer) = (decode(Kind::Pidfile), &me.observer);
+/// let terms = Terms { payload: b"", decode, observer, rule, local: true };
+/// let why = remove(&spot, &terms, &nonce().unwrap(), wall_us() / 1000, &if_stale);
+/// assert_eq!(why.unwrap(), Stale::NoProcess);
+/// ```
 pub fn remove(
     spot: &Spot,
     terms: &Terms<'_>,
@@ -44,6 +62,22 @@ pub fn remove(
 /// Gives back the lock that was taken on behalf of `holder`, whose process may have ended since.
 /// `now_ms` and `nonce` as for [`remove`], which this is: somebody else's lock, and one that a
 /// living process keeps flocked, is [`Held`](TryLockError::Held).
+///
+/// ```
+/// use lock_core::kind::Kind;
+/// use lock_core::scheme::breaking::{Rule, Terms};
+/// use lock_core::staleness::Policy;
+/// use lock_rustix::existence::{Contender, release_for};
+/// use lock_rustix::{clock::wall_us, identity::nonce, signature::decode};
+///
+/// let contender = Contender::new(Kind::Mkdir, c"/tmp/lock-rustix-doc-release-for").unwrap();
+/// let (me, rule) = (&contender.me, Rule::Strict(Policy::default()));
+/// contender.try_lock(me, b"", false).unwrap().leave();
+/// let (decode, observer) = (decode(Kind::Mkdir), &me.observer);
+/// let terms = Terms { payload: b"", decode, observer, rule, local: false };
+/// let now_ms = wall_us() / 1000;
+/// release_for(&contender.spot, &terms, &nonce().unwrap(), now_ms, me).unwrap();
+/// ```
 pub fn release_for(
     spot: &Spot,
     terms: &Terms<'_>,
@@ -64,6 +98,17 @@ pub fn release_for(
 
 /// Removes the lock, whoever holds it and whether or not he lives: for a person who knows better.
 /// Tells whether there was one. `nonce` must be fresh.
+///
+/// ```
+/// use lock_core::kind::Kind;
+/// use lock_rustix::existence::{Spot, remove_by_force};
+/// use lock_rustix::identity::nonce;
+///
+/// std::fs::write("/tmp/lock-rustix-doc-by-force", "whoever").unwrap();
+/// let spot = Spot::open(Kind::Pidfile, c"/tmp/lock-rustix-doc-by-force").unwrap();
+/// assert_eq!(remove_by_force(&spot, &nonce().unwrap()), Ok(true));
+/// assert_eq!(remove_by_force(&spot, &nonce().unwrap()), Ok(false));
+/// ```
 pub fn remove_by_force(spot: &Spot, nonce: &Nonce) -> Result<bool, Fault> {
     let decode = decode(spot.kind);
     let private = FileName::private(spot.lock.as_c_str(), nonce);
@@ -81,6 +126,18 @@ pub fn remove_by_force(spot: &Spot, nonce: &Nonce) -> Result<bool, Fault> {
 /// Sets the time of the lock that was taken on behalf of `holder` to now, by the file system's
 /// clock. `false`: there is no lock, or another's, which is not touched. A symbolic link has no
 /// time that anybody judges: that is [`Unsupported`](FaultKind::Unsupported).
+///
+/// ```
+/// use lock_core::kind::Kind;
+/// use lock_rustix::existence::{Contender, touch_for};
+/// use lock_rustix::signature::decode;
+///
+/// let contender = Contender::new(Kind::Mkdir, c"/tmp/lock-rustix-doc-touched").unwrap();
+/// contender.try_lock(&contender.me, b"", false).unwrap().leave();
+/// let touched = touch_for(&contender.spot, decode(Kind::Mkdir), &contender.me);
+/// assert_eq!(touched, Ok(true));
+/// # contender.release_for(&contender.me).unwrap();
+/// ```
 pub fn touch_for(
     spot: &Spot,
     decode: fn(&[u8]) -> Option<Claim>,
@@ -109,7 +166,16 @@ pub fn touch_for(
 }
 
 /// Removes what killed processes left beside the lock; not what is in use. Answers how many
-/// leftovers were removed.
+/// leftovers were removed. Whether something is in use is known by its flock, so a leftover of
+/// another host's may stay.
+///
+/// ```
+/// use lock_core::kind::Kind;
+/// use lock_rustix::existence::{Spot, sweep};
+///
+/// let spot = Spot::open(Kind::Nfs, c"/tmp/lock-rustix-doc-swept").unwrap();
+/// assert_eq!(sweep(&spot), Ok(0));
+/// ```
 pub fn sweep(spot: &Spot) -> Result<u32, Fault> {
     let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC;
     let directory = openat(lend(&spot.dir), c".", flags, Mode::empty())

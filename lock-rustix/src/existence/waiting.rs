@@ -33,6 +33,21 @@ const PAUSE_MAX_NS: u64 = 25_000_000;
 const SHARED_PAUSE_MAX_NS: u64 = 1_000_000_000;
 
 /// What is asked for.
+///
+/// ```
+/// use lock_core::kind::Kind;
+/// use lock_rustix::clock::monotonic_ns;
+/// use lock_rustix::existence::{Contender, Request};
+///
+/// let contender = Contender::new(Kind::Nfs, c"/tmp/lock-rustix-doc-existence-request").unwrap();
+/// let request = Request {
+///     message: b"nightly backup",
+///     deadline_ns: monotonic_ns() + 5_000_000_000,
+///     ..Request::once(&contender.me)
+/// };
+/// let taken = contender.lock(&request, &mut |_| {}).unwrap();
+/// taken.unlock(&contender.spot).unwrap();
+/// ```
 #[derive(Clone, Copy, Debug)]
 pub struct Request<'a> {
     /// Who holds the lock then.
@@ -56,6 +71,16 @@ pub struct Request<'a> {
 
 impl<'a> Request<'a> {
     /// One try for the calling process, without words.
+    ///
+    /// ```
+    /// use lock_rustix::existence::Request;
+    /// use lock_rustix::identity::myself;
+    ///
+    /// let me = myself();
+    /// let request = Request::once(&me);
+    /// // Over at once, after one try.
+    /// assert_eq!((request.deadline_ns, request.message), (0, &b""[..]));
+    /// ```
     pub fn once(me: &'a Identity) -> Request<'a> {
         Request {
             holder: me,
@@ -70,6 +95,23 @@ impl<'a> Request<'a> {
 }
 
 /// What a waiter can be told.
+///
+/// ```
+/// use lock_core::kind::Kind;
+/// use lock_rustix::clock::monotonic_ns;
+/// use lock_rustix::existence::{Contender, Event, Request};
+///
+/// let contender = Contender::new(Kind::Symlink, c"/tmp/lock-rustix-doc-event").unwrap();
+/// let once = Request::once(&contender.me);
+/// let taken = contender.lock(&once, &mut |_| {}).unwrap();
+/// let request = Request { deadline_ns: monotonic_ns() + 1_000_000, ..once };
+/// let mut told = 0;
+/// let refused = contender.lock(&request, &mut |event| {
+///     told += u32::from(matches!(event, Event::Waiting { .. }));
+/// });
+/// assert!(refused.is_err() && told > 0);
+/// # taken.unlock(&contender.spot).unwrap();
+/// ```
 #[derive(Clone, Copy, Debug)]
 #[non_exhaustive]
 pub enum Event<'a> {
@@ -85,6 +127,19 @@ pub enum Event<'a> {
 }
 
 /// Why the lock was not taken.
+///
+/// ```
+/// use lock_core::kind::Kind;
+/// use lock_core::staleness::{Alive, Verdict};
+/// use lock_rustix::existence::{Contender, Refused, Request};
+///
+/// let contender = Contender::new(Kind::Symlink, c"/tmp/lock-rustix-doc-refused").unwrap();
+/// let request = Request::once(&contender.me);
+/// let taken = contender.lock(&request, &mut |_| {}).unwrap();
+/// let refused = contender.lock(&request, &mut |_| {}).unwrap_err();
+/// assert_eq!(refused, Refused::Held(Some(Verdict::Live(Alive::Runs))));
+/// # taken.unlock(&contender.spot).unwrap();
+/// ```
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 #[non_exhaustive]
 pub enum Refused {
@@ -124,6 +179,16 @@ impl Contender {
     }
 
     /// [`lock`](Contender::lock) of a pid file that stays empty for the caller to write.
+    ///
+    /// ```
+    /// use lock_core::kind::Kind;
+    /// use lock_rustix::existence::{Contender, Request};
+    ///
+    /// let contender = Contender::new(Kind::Pidfile, c"/tmp/lock-rustix-doc-lock-empty").unwrap();
+    /// let taken = contender.lock_empty(&Request::once(&contender.me)).unwrap();
+    /// assert_eq!(std::fs::read("/tmp/lock-rustix-doc-lock-empty").unwrap(), b"");
+    /// taken.unlock(&contender.spot).unwrap();
+    /// ```
     pub fn lock_empty(&self, request: &Request<'_>) -> Result<Taken, Refused> {
         self.lock_by(request, &mut |_| {}, &|| self.try_lock_empty())
     }

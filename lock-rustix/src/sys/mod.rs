@@ -40,11 +40,33 @@ pub struct Sys<'a> {
 
 impl<'a> Sys<'a> {
     /// The system around `place`; new files get [`LOCK_FILE_MODE`].
+    ///
+    /// ```
+    /// use lock_core::os::{Access, Files, Node};
+    /// use lock_rustix::{place::Place, sys::Sys};
+    ///
+    /// let sys = Sys::new(Place::path(c"/tmp/lock-rustix-doc-sys-new"));
+    /// let file = sys.open_or_create(Node::Lock, Access::ReadWrite).unwrap();
+    /// assert_eq!(sys.fstat(&file).unwrap().len, 0);
+    /// # std::fs::remove_file("/tmp/lock-rustix-doc-sys-new").unwrap();
+    /// ```
     pub fn new(place: Place<'a>) -> Sys<'a> {
         Sys { place, mode: LOCK_FILE_MODE, flocked: false }
     }
 
-    /// Makes new files with these permissions, less the umask.
+    /// Makes new files with these permissions, less the umask. A file that exists keeps its own.
+    ///
+    /// ```
+    /// use lock_core::os::{Access, Files, Node};
+    /// use lock_rustix::{place::Place, sys::Sys};
+    /// use std::os::unix::fs::PermissionsExt;
+    ///
+    /// let sys = Sys::new(Place::path(c"/tmp/lock-rustix-doc-sys-mode")).with_mode(0o600);
+    /// sys.open_or_create(Node::Lock, Access::ReadWrite).unwrap();
+    /// let file = std::fs::metadata("/tmp/lock-rustix-doc-sys-mode").unwrap();
+    /// assert_eq!(file.permissions().mode() & 0o777, 0o600);
+    /// # std::fs::remove_file("/tmp/lock-rustix-doc-sys-mode").unwrap();
+    /// ```
     #[must_use]
     pub fn with_mode(self, mode: RawMode) -> Sys<'a> {
         Sys { mode, ..self }
@@ -58,6 +80,13 @@ impl<'a> Sys<'a> {
     }
 
     /// Where the lock is.
+    ///
+    /// ```
+    /// use lock_rustix::{place::Place, sys::Sys};
+    ///
+    /// let sys = Sys::new(Place::path(c"/tmp/lock").follow_symlinks());
+    /// assert!(sys.place().follows());
+    /// ```
     pub fn place(&self) -> Place<'a> {
         self.place
     }
