@@ -21,6 +21,14 @@ pub use lock_rustix::doctor::{
 ///
 /// As text: its file system, how it is mounted, one line for each kind, remarks, and which kind to
 /// choose.
+///
+/// ```
+/// let diagnosis = lock_std::doctor::doctor("/dev/shm")?;
+/// let text = diagnosis.to_string();
+/// assert!(text.starts_with("/dev/shm: tmpfs"));
+/// assert!(text.contains("\nmkdir: safe\n"));
+/// # Ok::<(), lock_std::doctor::CannotExamine>(())
+/// ```
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub struct Diagnosis {
@@ -31,6 +39,12 @@ pub struct Diagnosis {
 }
 
 /// A directory that cannot be examined, because it cannot be opened or no process can be made.
+///
+/// ```
+/// let error = lock_std::doctor::doctor("/no such directory").unwrap_err();
+/// assert_eq!(error.fault.errno, 2);
+/// assert_eq!(std::io::Error::from(error).kind(), std::io::ErrorKind::NotFound);
+/// ```
 #[derive(Clone, Debug, Eq, PartialEq)]
 #[non_exhaustive]
 pub struct CannotExamine {

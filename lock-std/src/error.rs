@@ -132,16 +132,49 @@ pub enum LockError {
 
 impl LockError {
     /// The lock's path, as it was given.
+    ///
+    /// ```
+    /// use std::path::Path;
+    ///
+    /// let error = lock_std::Lock::at("/no such directory/lock").try_lock().unwrap_err();
+    /// assert_eq!(error.path(), Path::new("/no such directory/lock"));
+    /// ```
     pub fn path(&self) -> &Path {
         self.lock().0
     }
 
     /// The lock's kind.
+    ///
+    /// ```
+    /// use lock_std::{Kind, Lock};
+    ///
+    /// let error = Lock::at("/no such directory/lock").kind(Kind::Ofd).try_lock().unwrap_err();
+    /// assert_eq!(error.kind(), Kind::Ofd);
+    /// ```
     pub fn kind(&self) -> Kind {
         self.lock().1
     }
 
-    /// Who else holds the lock, if that is what is wrong.
+    /// Who else holds the lock, if that is what is wrong. `None` for all but
+    /// [`Held`](LockError::Held) and [`TimedOut`](LockError::TimedOut).
+    ///
+    /// ```
+    /// use lock_std::{Lock, LockError};
+    ///
+    /// fn complain(error: &LockError) {
+    ///     match error.owner() {
+    ///         Some(owner) => eprintln!("wait for {owner}"),
+    ///         None => eprintln!("{error}"),
+    ///     }
+    /// }
+    /// # let path = format!("/tmp/lock-std-doc-owner-{}", std::process::id());
+    /// let lock = Lock::at(&path);
+    /// let _guard = lock.try_lock()?;
+    /// // Nobody else does: it is this process.
+    /// assert!(lock.try_lock().unwrap_err().owner().is_none());
+    /// # std::fs::remove_file(path).unwrap();
+    /// # Ok::<(), lock_std::LockError>(())
+    /// ```
     pub fn owner(&self) -> Option<&Owner> {
         match self {
             LockError::Held { owner, .. } | LockError::TimedOut { owner, .. } => Some(owner),
@@ -150,6 +183,19 @@ impl LockError {
     }
 
     /// Whether the lock is held by others, or by this process, and may be free later.
+    ///
+    /// ```
+    /// use lock_std::Lock;
+    ///
+    /// # let path = format!("/tmp/lock-std-doc-is-held-{}", std::process::id());
+    /// let lock = Lock::at(&path);
+    /// let _guard = lock.try_lock()?;
+    /// assert!(lock.try_lock().unwrap_err().is_held());
+    /// // Waiting does not help here.
+    /// assert!(!Lock::at("/no such directory/lock").try_lock().unwrap_err().is_held());
+    /// # std::fs::remove_file(path).unwrap();
+    /// # Ok::<(), lock_std::LockError>(())
+    /// ```
     pub fn is_held(&self) -> bool {
         matches!(
             self,
@@ -160,6 +206,13 @@ impl LockError {
     }
 
     /// The error number of the system call that failed, if one did.
+    ///
+    /// ```
+    /// let error = lock_std::Lock::at("/no such directory/lock").try_lock().unwrap_err();
+    /// assert_eq!(error.raw_os_error(), Some(2)); // ENOENT
+    /// let error = lock_std::Lock::at("no\0path").try_lock().unwrap_err();
+    /// assert_eq!(error.raw_os_error(), None);
+    /// ```
     pub fn raw_os_error(&self) -> Option<i32> {
         match self {
             LockError::Fault { fault, .. } | LockError::StaleButNotPermitted { fault, .. }

@@ -15,6 +15,19 @@ use rustix::fs::FlockOperation;
 use rustix::io::Errno;
 
 /// What to do with the lock.
+///
+/// ```
+/// use lock_std::flock::{Operation, flock};
+///
+/// # let path = format!("/tmp/lock-std-doc-operation-{}", std::process::id());
+/// let file = std::fs::File::create(&path)?;
+/// flock(&file, Operation::Shared, false)?;
+/// flock(&file, Operation::Exclusive, true)?; // converted: nobody else shares it
+/// flock(&file, Operation::Unlock, false)?;
+/// flock(&file, Operation::Unlock, false)?; // nothing happens
+/// # std::fs::remove_file(path).unwrap();
+/// # Ok::<(), std::io::Error>(())
+/// ```
 #[derive(Clone, Copy, Debug, Eq, Hash, PartialEq)]
 pub enum Operation {
     /// `LOCK_SH`: hold it beside other shared holders.
@@ -26,6 +39,20 @@ pub enum Operation {
 }
 
 /// Why [`flock`] failed: the errors of flock(2).
+///
+/// ```
+/// use lock_std::flock::{FlockError, Operation, flock};
+///
+/// # let path = format!("/tmp/lock-std-doc-flock-error-{}", std::process::id());
+/// let (one, other) = (std::fs::File::create(&path)?, std::fs::File::open(&path)?);
+/// flock(&one, Operation::Exclusive, false)?;
+/// match flock(&other, Operation::Exclusive, true) {
+///     Err(FlockError::WouldBlock) => println!("somebody else works there"),
+///     outcome => panic!("{outcome:?}"),
+/// }
+/// # std::fs::remove_file(path).unwrap();
+/// # Ok::<(), std::io::Error>(())
+/// ```
 #[derive(Clone, Copy, Debug, Eq, Hash, PartialEq)]
 #[non_exhaustive]
 pub enum FlockError {
@@ -84,6 +111,13 @@ pub fn flock(fd: impl AsFd, operation: Operation, nonblocking: bool) -> Result<(
 
 impl FlockError {
     /// The error number.
+    ///
+    /// ```
+    /// use lock_std::flock::FlockError;
+    ///
+    /// assert_eq!(FlockError::WouldBlock.raw_os_error(), 11);
+    /// assert_eq!(FlockError::Other(5).raw_os_error(), 5);
+    /// ```
     pub fn raw_os_error(self) -> i32 {
         let errno = match self {
             FlockError::BadDescriptor => Errno::BADF,

@@ -41,6 +41,22 @@ pub struct Guard {
 }
 
 /// What became of a lock that should have been held in another mode.
+///
+/// ```
+/// use lock_std::{ConvertError, Kind, Lock};
+///
+/// # let path = format!("/tmp/lock-std-doc-convert-error-{}", std::process::id());
+/// let shared = Lock::at(&path).kind(Kind::Flock).shared();
+/// let (first, second) = (shared.try_lock()?, shared.try_lock()?);
+/// match first.upgrade().unwrap_err() {
+///     // `flock(2)` gave the shared lock up, and the second one is in the way.
+///     ConvertError::Lost(why) => assert!(!why.is_held()),
+///     ConvertError::Kept(first, _) => first.unlock()?,
+/// }
+/// # drop(second);
+/// # std::fs::remove_file(path).unwrap();
+/// # Ok::<(), lock_std::LockError>(())
+/// ```
 #[must_use = "it may have the guard in it"]
 #[derive(Debug)]
 pub enum ConvertError {
@@ -68,16 +84,43 @@ impl Guard {
     }
 
     /// The lock's path, as it was given.
+    ///
+    /// ```
+    /// # let path = format!("/tmp/lock-std-doc-guard-path-{}", std::process::id());
+    /// let guard = lock_std::Lock::at(&path).try_lock()?;
+    /// assert_eq!(guard.path(), std::path::Path::new(&path));
+    /// # std::fs::remove_file(path).unwrap();
+    /// # Ok::<(), lock_std::LockError>(())
+    /// ```
     pub fn path(&self) -> &Path {
         self.site.path()
     }
 
     /// The lock's kind.
+    ///
+    /// ```
+    /// use lock_std::{Kind, Lock};
+    ///
+    /// # let path = format!("/tmp/lock-std-doc-guard-kind-{}", std::process::id());
+    /// assert_eq!(Lock::at(&path).try_lock()?.kind(), Kind::File);
+    /// # std::fs::remove_file(path).unwrap();
+    /// # Ok::<(), lock_std::LockError>(())
+    /// ```
     pub fn kind(&self) -> Kind {
         self.site.terms().kind
     }
 
     /// How the lock is held.
+    ///
+    /// ```
+    /// use lock_std::{Kind, Lock, Mode};
+    ///
+    /// # let path = format!("/tmp/lock-std-doc-guard-mode-{}", std::process::id());
+    /// let guard = Lock::at(&path).kind(Kind::Ofd).shared().try_lock()?;
+    /// assert_eq!(guard.mode(), Mode::Shared);
+    /// # std::fs::remove_file(path).unwrap();
+    /// # Ok::<(), lock_std::LockError>(())
+    /// ```
     pub fn mode(&self) -> Mode {
         self.held.mode()
     }
@@ -236,6 +279,19 @@ impl AsFd for Guard {
 
 impl ConvertError {
     /// Why. A guard that was kept is dropped, which releases its lock.
+    ///
+    /// ```
+    /// use lock_std::{ConvertError, Kind, Lock};
+    ///
+    /// # let path = format!("/tmp/lock-std-doc-into-error-{}", std::process::id());
+    /// let shared = Lock::at(&path).kind(Kind::Ofd).shared();
+    /// let (first, second) = (shared.try_lock()?, shared.try_lock()?);
+    /// assert!(first.upgrade().map_err(ConvertError::into_error).unwrap_err().is_held());
+    /// // The first was kept, and is gone now: the second is alone.
+    /// second.upgrade().map_err(ConvertError::into_error)?;
+    /// # std::fs::remove_file(path).unwrap();
+    /// # Ok::<(), lock_std::LockError>(())
+    /// ```
     pub fn into_error(self) -> LockError {
         match self {
             ConvertError::Kept(_, error) | ConvertError::Lost(error) => error,

@@ -15,6 +15,19 @@ use crate::error::LockError;
 use crate::lock::Lock;
 
 /// Everything about one lock at one moment; it may be over when it is read.
+///
+/// ```
+/// # let path = format!("/tmp/lock-std-doc-report-text-{}", std::process::id());
+/// let lock = lock_std::Lock::at(&path);
+/// assert_eq!(lock.report()?.to_string(), "free");
+/// let _guard = lock.try_lock()?;
+/// let text = lock.report()?.to_string();
+/// // held, by what is said by pid 4711
+/// // held by pid 4711 (backup)
+/// assert!(text.starts_with("held, by what is said by pid "));
+/// # std::fs::remove_file(path).unwrap();
+/// # Ok::<(), lock_std::LockError>(())
+/// ```
 #[derive(Clone, Debug, Default, Eq, PartialEq)]
 #[non_exhaustive]
 pub struct Report {
@@ -28,6 +41,19 @@ pub struct Report {
 }
 
 /// A process with a part in it.
+///
+/// ```
+/// use lock_std::{Class, Kind, Lock, Mode};
+///
+/// # let path = format!("/tmp/lock-std-doc-party-{}", std::process::id());
+/// let lock = Lock::at(&path).kind(Kind::Flock);
+/// let _guard = lock.try_lock()?;
+/// let holder = &lock.report()?.holders[0];
+/// assert_eq!(holder.lock, (Class::Flock, Mode::Exclusive));
+/// assert_eq!(holder.taken_by, None);
+/// # std::fs::remove_file(path).unwrap();
+/// # Ok::<(), lock_std::LockError>(())
+/// ```
 #[derive(Clone, Debug, Eq, PartialEq)]
 #[non_exhaustive]
 pub struct Party {
@@ -85,6 +111,18 @@ impl Lock {
 impl Report {
     /// Whether the file names a process that is not seen to hold the lock, though somebody is: a
     /// parent that is gone, whose child kept the descriptor; or a text that an earlier holder left.
+    ///
+    /// ```
+    /// # let path = format!("/tmp/lock-std-doc-disagrees-{}", std::process::id());
+    /// let lock = lock_std::Lock::at(&path);
+    /// let _guard = lock.try_lock()?;
+    /// assert!(!lock.report()?.disagrees());
+    /// // Somebody writes another's pid into the file.
+    /// std::fs::write(&path, "1\n").unwrap();
+    /// assert!(lock.report()?.disagrees());
+    /// # std::fs::remove_file(path).unwrap();
+    /// # Ok::<(), lock_std::LockError>(())
+    /// ```
     pub fn disagrees(&self) -> bool {
         let Some(pid) = self.named.as_ref().and_then(|owner| owner.pid) else { return false };
         !self.holders.is_empty() && self.holders.iter().all(|holder| holder.pid != Some(pid))

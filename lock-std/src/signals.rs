@@ -69,7 +69,17 @@ pub fn release_on_signals(signals: &[i32]) -> io::Result<()> {
 }
 
 /// A signal that the program lets waits with a limit use: see
-/// [`Lock::timed_by`](crate::Lock::timed_by).
+/// [`Lock::timed_by`](crate::Lock::timed_by). One for the whole program is enough, and any number
+/// of threads may wait by it at once.
+///
+/// ```
+/// use lock_std::WakeSignal;
+///
+/// let signal = WakeSignal::install(40)?;
+/// assert_eq!(WakeSignal::install(40)?, signal);
+/// assert!(WakeSignal::install(9).is_err(), "nobody handles SIGKILL");
+/// # Ok::<(), std::io::Error>(())
+/// ```
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub struct WakeSignal(i32);
 

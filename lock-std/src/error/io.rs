@@ -8,6 +8,20 @@ use super::LockError;
 
 impl LockError {
     /// The kind of [`io::Error`] that this becomes.
+    ///
+    /// ```
+    /// use std::io::ErrorKind;
+    /// use std::time::Duration;
+    ///
+    /// # let path = format!("/tmp/lock-std-doc-io-kind-{}", std::process::id());
+    /// let lock = lock_std::Lock::at(&path);
+    /// let _guard = lock.try_lock()?;
+    /// assert_eq!(lock.try_lock().unwrap_err().io_kind(), ErrorKind::WouldBlock);
+    /// let error = lock.lock_timeout(Duration::from_millis(1)).unwrap_err();
+    /// assert_eq!(error.io_kind(), ErrorKind::TimedOut);
+    /// # std::fs::remove_file(path).unwrap();
+    /// # Ok::<(), lock_std::LockError>(())
+    /// ```
     pub fn io_kind(&self) -> io::ErrorKind {
         match self {
             LockError::Held { .. } | LockError::HeldByThisProcess { .. } => {

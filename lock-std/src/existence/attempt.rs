@@ -58,6 +58,18 @@ impl ExistenceLock {
     ///
     /// A thread that holds the lock already waits for itself, for ever. Errors: those of
     /// [`try_lock`](ExistenceLock::try_lock), without the two about others holding the lock.
+    ///
+    /// ```
+    /// use lock_std::{ExistenceLock, Kind};
+    ///
+    /// # let path = format!("/tmp/lock-std-doc-existence-lock-{}", std::process::id());
+    /// let lock = ExistenceLock::at(&path, Kind::Nfs);
+    /// let guard = lock.lock()?;
+    /// let waiter = std::thread::spawn(move || lock.lock()?.unlock());
+    /// guard.unlock()?;
+    /// waiter.join().unwrap()?;
+    /// # Ok::<(), lock_std::LockError>(())
+    /// ```
     pub fn lock(&self) -> Result<ExistenceGuard, LockError> {
         self.wait(None)
     }
@@ -65,17 +77,57 @@ impl ExistenceLock {
     /// Waits at most this long; with no time at all it still tries once. Answers
     /// [`TimedOut`](LockError::TimedOut) when the time is over, never before, and then the lock
     /// will not be taken any more. By the monotonic clock.
+    ///
+    /// ```
+    /// use std::time::Duration;
+    /// use lock_std::{ExistenceLock, Kind, LockError};
+    ///
+    /// # let path = format!("/tmp/lock-std-doc-existence-timeout-{}", std::process::id());
+    /// let lock = ExistenceLock::at(&path, Kind::Mkdir);
+    /// let _guard = lock.lock_timeout(Duration::from_secs(5))?;
+    /// match lock.lock_timeout(Duration::from_millis(1)).unwrap_err() {
+    ///     LockError::TimedOut { waited, .. } => assert!(waited >= Duration::from_millis(1)),
+    ///     error => panic!("{error}"),
+    /// }
+    /// # Ok::<(), lock_std::LockError>(())
+    /// ```
     pub fn lock_timeout(&self, timeout: Duration) -> Result<ExistenceGuard, LockError> {
         self.wait(Instant::now().checked_add(timeout))
     }
 
     /// Waits until this moment, as [`lock_timeout`](ExistenceLock::lock_timeout) does.
+    ///
+    /// ```
+    /// use std::time::{Duration, Instant};
+    /// use lock_std::{ExistenceLock, Kind};
+    ///
+    /// # let path = format!("/tmp/lock-std-doc-existence-deadline-{}", std::process::id());
+    /// let deadline = Instant::now() + Duration::from_secs(5);
+    /// // One limit for both.
+    /// let first = ExistenceLock::at(format!("{path}-1"), Kind::Symlink).lock_deadline(deadline)?;
+    /// let second = ExistenceLock::at(format!("{path}-2"), Kind::Symlink).lock_deadline(deadline)?;
+    /// # drop((first, second));
+    /// # Ok::<(), lock_std::LockError>(())
+    /// ```
     pub fn lock_deadline(&self, deadline: Instant) -> Result<ExistenceGuard, LockError> {
         self.wait(Some(deadline))
     }
 
     /// Waits as [`lock`](ExistenceLock::lock) does, as a future: see
     /// [`Lock::lock_async`](crate::Lock::lock_async). Needs the feature `async`.
+    ///
+    /// ```
+    /// # let path = format!("/tmp/lock-std-doc-existence-async-{}", std::process::id());
+    /// # use std::{pin::pin, task::{Context, Waker}};
+    /// use lock_std::{ExistenceLock, Kind};
+    ///
+    /// let backup = async {
+    ///     let guard = ExistenceLock::at(&path, Kind::Mkdir).lock_async().await?;
+    ///     // nobody else is here
+    ///     guard.unlock()
+    /// };
+    /// # assert!(pin!(backup).poll(&mut Context::from_waker(Waker::noop())).is_ready());
+    /// ```
     #[cfg(feature = "async")]
     pub fn lock_async(&self) -> crate::Locking<ExistenceGuard> {
         crate::Locking::new(self.clone())
@@ -102,6 +154,17 @@ impl ExistenceLock {
     /// Gives back the lock that was taken for the [holder](ExistenceLock::holder), or for this
     /// process, and left standing. `false`: there is none. Another's lock, and one that a living
     /// process keeps open, is [`Held`](LockError::Held) and stays.
+    ///
+    /// ```
+    /// use lock_std::{ExistenceLock, Kind};
+    ///
+    /// # let path = format!("/tmp/lock-std-doc-existence-release-{}", std::process::id());
+    /// let lock = ExistenceLock::at(&path, Kind::Symlink);
+    /// lock.try_lock()?.leave();
+    /// assert!(lock.release()?);
+    /// assert!(!lock.release()?, "there is none any more");
+    /// # Ok::<(), lock_std::LockError>(())
+    /// ```
     pub fn release(&self) -> Result<bool, LockError> {
         let contender = self.contender()?;
         let holder = self.any_holder(&contender);
@@ -110,26 +173,77 @@ impl ExistenceLock {
 
     /// Removes the lock if it is stale, and tells why it was; `None` if there is none. One that is
     /// not stale is [`Held`](LockError::Held).
+    ///
+    /// ```
+    /// use lock_std::{ExistenceLock, Kind, Stale};
+    ///
+    /// # let path = format!("/tmp/lock-std-doc-existence-stale-{}", std::process::id());
+    /// // No process has such a number.
+    /// std::fs::write(&path, "4194305").unwrap();
+    /// let lock = ExistenceLock::at(&path, Kind::Pidfile);
+    /// assert_eq!(lock.remove_stale()?, Some(Stale::NoProcess));
+    /// assert_eq!(lock.remove_stale()?, None);
+    /// # Ok::<(), lock_std::LockError>(())
+    /// ```
     pub fn remove_stale(&self) -> Result<Option<Stale>, LockError> {
         let contender = self.contender()?;
         self.settle(&contender, || contender.remove())
     }
 
     /// Removes the lock, whoever holds it and whether or not he lives: for a person who knows
-    /// better. `false`: there is none.
+    /// better. `false`: there is none. Its holder is not told, but what he asks then says that he
+    /// has lost it.
+    ///
+    /// ```
+    /// use lock_std::{ExistenceLock, Kind, LockError};
+    ///
+    /// # let path = format!("/tmp/lock-std-doc-existence-force-{}", std::process::id());
+    /// let lock = ExistenceLock::at(&path, Kind::Mkdir);
+    /// let guard = lock.try_lock()?;
+    /// assert!(lock.remove_by_force()?);
+    /// assert!(matches!(guard.unlock(), Err(LockError::Lost { .. })));
+    /// # Ok::<(), lock_std::LockError>(())
+    /// ```
     pub fn remove_by_force(&self) -> Result<bool, LockError> {
         self.contender()?.remove_by_force().map_err(|fault| self.fault(fault))
     }
 
     /// Sets the time of a lock that was left standing for the [holder](ExistenceLock::holder), or
     /// this process, to now. `false`: there is none, or another's.
+    ///
+    /// Errors: [`Unsupported`](lock_core::fault::FaultKind::Unsupported) for a symbolic link, whose
+    /// time nobody judges.
+    ///
+    /// ```
+    /// use lock_std::{ExistenceLock, Kind};
+    ///
+    /// # let path = format!("/tmp/lock-std-doc-existence-touch-{}", std::process::id());
+    /// let lock = ExistenceLock::at(&path, Kind::Pidfile);
+    /// assert!(!lock.touch()?);
+    /// lock.try_lock()?.leave();
+    /// assert!(lock.touch()?);
+    /// # lock.release()?;
+    /// # Ok::<(), lock_std::LockError>(())
+    /// ```
     pub fn touch(&self) -> Result<bool, LockError> {
         let contender = self.contender()?;
         let holder = self.any_holder(&contender);
         contender.touch_for(&holder).map_err(|fault| self.fault(fault))
     }
 
-    /// Removes what killed processes left beside the lock; tells how many.
+    /// Removes what killed processes left beside the lock; tells how many. What is in use stays.
+    ///
+    /// ```
+    /// use lock_std::{ExistenceLock, Kind};
+    ///
+    /// # let path = format!("/tmp/lock-std-doc-existence-sweep-{}", std::process::id());
+    /// # std::fs::create_dir(&path).unwrap();
+    /// // What a process left that was killed between two calls of an attempt:
+    /// std::fs::write(format!("{path}/.lock.nfs_lock.{:032x}.lk", 7), "").unwrap();
+    /// assert_eq!(ExistenceLock::at(format!("{path}/lock"), Kind::Nfs).sweep()?, 1);
+    /// # std::fs::remove_dir(path).unwrap();
+    /// # Ok::<(), lock_std::LockError>(())
+    /// ```
     pub fn sweep(&self) -> Result<u32, LockError> {
         self.contender()?.sweep().map_err(|fault| self.fault(fault))
     }

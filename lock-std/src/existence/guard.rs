@@ -65,23 +65,63 @@ impl ExistenceGuard {
     }
 
     /// The lock's path, as it was given.
+    ///
+    /// ```
+    /// use lock_std::{ExistenceLock, Kind};
+    ///
+    /// # let path = format!("/tmp/lock-std-doc-existence-guard-path-{}", std::process::id());
+    /// let guard = ExistenceLock::at(&path, Kind::Nfs).try_lock()?;
+    /// // As given: the file has `.nfs_lock` behind it.
+    /// assert_eq!(guard.path(), std::path::Path::new(&path));
+    /// # Ok::<(), lock_std::LockError>(())
+    /// ```
     pub fn path(&self) -> &Path {
         &self.path
     }
 
     /// The lock's kind.
+    ///
+    /// ```
+    /// use lock_std::{ExistenceLock, Kind};
+    ///
+    /// # let path = format!("/tmp/lock-std-doc-existence-guard-kind-{}", std::process::id());
+    /// assert_eq!(ExistenceLock::at(&path, Kind::Mkdir).try_lock()?.kind(), Kind::Mkdir);
+    /// # Ok::<(), lock_std::LockError>(())
+    /// ```
     pub fn kind(&self) -> Kind {
         self.kind
     }
 
     /// Whether the lock is still this one: nobody removed or replaced it. Never true again once it
     /// was false.
+    ///
+    /// ```
+    /// use lock_std::{ExistenceLock, Kind};
+    ///
+    /// # let path = format!("/tmp/lock-std-doc-existence-still-{}", std::process::id());
+    /// let guard = ExistenceLock::at(&path, Kind::Pidfile).try_lock()?;
+    /// assert!(guard.still_held()?);
+    /// std::fs::remove_file(&path).unwrap();
+    /// assert!(!guard.still_held()?);
+    /// # Ok::<(), lock_std::LockError>(())
+    /// ```
     pub fn still_held(&self) -> Result<bool, LockError> {
         self.held.still_held().map_err(|fault| self.fault(fault))
     }
 
     /// Sets the lock's time to now by the clock of its file system, so that others do not take it
     /// for abandoned. A symbolic link keeps its time.
+    ///
+    /// ```
+    /// use lock_std::{ExistenceLock, Kind};
+    ///
+    /// # let path = format!("/tmp/lock-std-doc-existence-guard-touch-{}", std::process::id());
+    /// let guard = ExistenceLock::at(&path, Kind::Pidfile).try_lock()?;
+    /// std::fs::File::open(&path).unwrap().set_modified(std::time::UNIX_EPOCH).unwrap();
+    /// guard.touch()?;
+    /// assert!(std::fs::metadata(&path).unwrap().modified().unwrap() > std::time::UNIX_EPOCH);
+    /// # Ok::<(), lock_std::LockError>(())
+    /// ```
     pub fn touch(&self) -> Result<(), LockError> {
         self.held.touch().map_err(|fault| self.fault(fault))
     }
@@ -111,6 +151,18 @@ impl ExistenceGuard {
     /// Errors: [`Lost`](LockError::Lost) if somebody had removed or replaced it;
     /// [`HeldByParent`](LockError::HeldByParent) in a forked child, where nothing is given back;
     /// [`Fault`](LockError::Fault) if it cannot be removed.
+    ///
+    /// ```
+    /// use lock_std::{ExistenceLock, Kind, LockError};
+    ///
+    /// # let path = format!("/tmp/lock-std-doc-existence-unlock-{}", std::process::id());
+    /// let lock = ExistenceLock::at(&path, Kind::Symlink);
+    /// lock.try_lock()?.unlock()?;
+    /// let guard = lock.try_lock()?;
+    /// std::fs::remove_file(&path).unwrap();
+    /// assert!(matches!(guard.unlock(), Err(LockError::Lost { .. })));
+    /// # Ok::<(), lock_std::LockError>(())
+    /// ```
     pub fn unlock(mut self) -> Result<(), LockError> {
         self.refresher = None;
         let (path, kind) = (self.path.clone(), self.kind);
@@ -126,6 +178,17 @@ impl ExistenceGuard {
 
     /// Leaves the lock standing when this process has ended: for the
     /// [holder](ExistenceLock::holder) that it was taken for.
+    ///
+    /// ```
+    /// use lock_std::{ExistenceLock, Kind};
+    ///
+    /// # let path = format!("/tmp/lock-std-doc-existence-leave-{}", std::process::id());
+    /// let lock = ExistenceLock::at(&path, Kind::Mkdir);
+    /// lock.try_lock()?.leave();
+    /// assert!(lock.look()?.is_some());
+    /// # lock.release()?;
+    /// # Ok::<(), lock_std::LockError>(())
+    /// ```
     pub fn leave(mut self) {
         self.refresher = None;
         if let Some(taken) = self.held.lock().take() {
@@ -134,6 +197,16 @@ impl ExistenceGuard {
     }
 
     /// Keeps the lock until the process ends, and gives it back then, unless it is killed.
+    ///
+    /// ```
+    /// use lock_std::{ExistenceLock, Kind};
+    ///
+    /// # let path = format!("/tmp/lock-std-doc-existence-keep-{}", std::process::id());
+    /// let lock = ExistenceLock::at(&path, Kind::Pidfile);
+    /// lock.try_lock()?.keep();
+    /// assert!(lock.try_lock().unwrap_err().is_held());
+    /// # Ok::<(), lock_std::LockError>(())
+    /// ```
     pub fn keep(mut self) {
         core::mem::forget(self.refresher.take());
         core::mem::forget(self.at_exit.take());

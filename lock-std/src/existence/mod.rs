@@ -66,6 +66,17 @@ pub struct ExistenceLock {
 
 impl ExistenceLock {
     /// The lock of this kind at a path. An nfs lock's file is the path with `.nfs_lock` behind it.
+    ///
+    /// ```
+    /// use lock_std::{ExistenceLock, Kind};
+    ///
+    /// # let path = format!("/tmp/lock-std-doc-existence-at-{}", std::process::id());
+    /// let _guard = ExistenceLock::at(&path, Kind::Nfs).try_lock()?;
+    /// assert!(std::fs::exists(format!("{path}.nfs_lock")).unwrap());
+    /// // Kernel locks are another type's.
+    /// assert!(ExistenceLock::at(&path, Kind::Flock).try_lock().is_err());
+    /// # Ok::<(), lock_std::LockError>(())
+    /// ```
     pub fn at(path: impl AsRef<Path>, kind: Kind) -> ExistenceLock {
         ExistenceLock {
             path: path.as_ref().to_owned(),
@@ -83,19 +94,55 @@ impl ExistenceLock {
         }
     }
 
-    /// What an nfs lock says besides host and pid: at most 1023 bytes of any sort.
+    /// What an nfs lock says besides host and pid: at most 1023 bytes of any sort. Longer ones are
+    /// refused with [`TooLong`](lock_core::fault::FaultKind::TooLong) when the lock is asked for.
+    /// Other kinds have no room, and do without.
+    ///
+    /// ```
+    /// use lock_std::{ExistenceLock, Kind};
+    ///
+    /// # let path = format!("/tmp/lock-std-doc-existence-message-{}", std::process::id());
+    /// let lock = ExistenceLock::at(&path, Kind::Nfs).message("nightly backup");
+    /// let _guard = lock.try_lock()?;
+    /// let owner = lock.look()?.unwrap().claim.unwrap().owner;
+    /// assert_eq!(owner.message.unwrap()[..], b"nightly backup"[..]);
+    /// # Ok::<(), lock_std::LockError>(())
+    /// ```
     pub fn message(self, message: impl AsRef<[u8]>) -> ExistenceLock {
         ExistenceLock { message: message.as_ref().to_owned(), ..self }
     }
 
     /// The permissions of a file that is made for the lock, less the umask; else 0664.
+    ///
+    /// ```
+    /// use lock_std::{ExistenceLock, Kind};
+    /// use std::os::unix::fs::PermissionsExt;
+    ///
+    /// # let path = format!("/tmp/lock-std-doc-existence-mode-{}", std::process::id());
+    /// let _guard = ExistenceLock::at(&path, Kind::Pidfile).mode(0o600).try_lock()?;
+    /// assert_eq!(std::fs::metadata(&path)?.permissions().mode() & 0o777, 0o600);
+    /// # Ok::<(), std::io::Error>(())
+    /// ```
     pub fn mode(self, mode: u32) -> ExistenceLock {
         ExistenceLock { mode, ..self }
     }
 
     /// Takes a pid file so old for abandoned if no living process holds it, and one 25 times as old
     /// in any case, as Pidfile.jl does. Zero, the default: never. A holder that keeps the file
-    /// open, as this library's do, is not dispossessed however old it is.
+    /// open, as this library's do, is not dispossessed however old it is. Other kinds refuse it as
+    /// [`Invalid`](LockError::Invalid).
+    ///
+    /// ```
+    /// use std::time::{Duration, UNIX_EPOCH};
+    /// use lock_std::{ExistenceLock, Kind};
+    ///
+    /// # let path = format!("/tmp/lock-std-doc-existence-stale-age-{}", std::process::id());
+    /// std::fs::File::create(&path)?.set_modified(UNIX_EPOCH)?;
+    /// let lock = ExistenceLock::at(&path, Kind::Pidfile);
+    /// assert!(lock.try_lock().unwrap_err().is_held(), "an empty file proves nothing");
+    /// lock.stale_age(Duration::from_secs(60)).try_lock()?;
+    /// # Ok::<(), std::io::Error>(())
+    /// ```
     pub fn stale_age(self, stale_age: Duration) -> ExistenceLock {
         ExistenceLock { stale_age, ..self }
     }
@@ -104,6 +151,22 @@ impl ExistenceLock {
     /// falls to others then, though its holder may still run. All who use the lock must say the
     /// same. What the lock protects should refuse the [numbers](ExistenceGuard::token) of those who
     /// lost it. Zero, the default: for ever.
+    ///
+    /// ```
+    /// use std::time::Duration;
+    /// use lock_std::{ExistenceLock, Kind};
+    ///
+    /// # let path = format!("/tmp/lock-std-doc-existence-lease-{}", std::process::id());
+    /// let lock = ExistenceLock::at(&path, Kind::Pidfile).lease(Duration::from_secs(60));
+    /// let guard = lock.try_lock()?;
+    /// let token = guard.token()?; // goes with everything that is written under the lock
+    /// assert!(guard.still_held()?);
+    /// # drop(guard);
+    /// # let (dir, name) = path.rsplit_once('/').unwrap();
+    /// # std::fs::remove_file(format!("{dir}/.{name}.token")).unwrap();
+    /// # let _ = std::fs::remove_file(format!("{dir}/.{name}.guard"));
+    /// # Ok::<(), lock_std::LockError>(())
+    /// ```
     pub fn lease(self, ttl: Duration) -> ExistenceLock {
         ExistenceLock { lease: ttl, ..self }
     }
@@ -111,34 +174,114 @@ impl ExistenceLock {
     /// How often a thread touches the held lock, so that others do not take it for abandoned; zero:
     /// never. Else it is half the [stale age](ExistenceLock::stale_age) or
     /// [lease](ExistenceLock::lease).
+    ///
+    /// ```
+    /// use std::time::Duration;
+    /// use lock_std::{ExistenceLock, Kind};
+    ///
+    /// # let path = format!("/tmp/lock-std-doc-existence-refresh-{}", std::process::id());
+    /// let lock = ExistenceLock::at(&path, Kind::Pidfile).stale_age(Duration::from_secs(60));
+    /// // Every 10 seconds instead of 30.
+    /// let _guard = lock.refresh(Duration::from_secs(10)).try_lock()?;
+    /// # Ok::<(), lock_std::LockError>(())
+    /// ```
     pub fn refresh(self, every: Duration) -> ExistenceLock {
         ExistenceLock { refresh: Some(every), ..self }
     }
 
     /// Judges others by the rule of Julia 1.11 for those who refresh their own locks: 5 times the
     /// stale age instead of 25.
+    ///
+    /// ```
+    /// use std::time::{Duration, SystemTime};
+    /// use lock_std::{ExistenceLock, Kind};
+    ///
+    /// # let path = format!("/tmp/lock-std-doc-existence-expect-{}", std::process::id());
+    /// std::fs::write(&path, std::process::id().to_string())?;
+    /// let ten_minutes_ago = SystemTime::now() - Duration::from_secs(600);
+    /// std::fs::File::open(&path)?.set_modified(ten_minutes_ago)?;
+    /// let lock = ExistenceLock::at(&path, Kind::Pidfile).stale_age(Duration::from_secs(60));
+    /// assert!(lock.try_lock().unwrap_err().is_held(), "its process lives");
+    /// // But one who refreshed it would have done so within five minutes.
+    /// lock.expect_refresh(true).try_lock()?;
+    /// # Ok::<(), std::io::Error>(())
+    /// ```
     pub fn expect_refresh(self, expect: bool) -> ExistenceLock {
         ExistenceLock { reading_refreshes: expect, ..self }
     }
 
     /// The longest pause between two looks at a lock that is in the way. Without this a wait relies
     /// on events where they come.
+    ///
+    /// ```
+    /// use std::time::Duration;
+    /// use lock_std::{ExistenceLock, Kind};
+    ///
+    /// # let path = format!("/tmp/lock-std-doc-existence-pause-{}", std::process::id());
+    /// let lock = ExistenceLock::at(&path, Kind::Mkdir).longest_pause(Duration::from_secs(1));
+    /// let _guard = lock.lock()?;
+    /// # Ok::<(), lock_std::LockError>(())
+    /// ```
     pub fn longest_pause(self, longest_pause: Duration) -> ExistenceLock {
         ExistenceLock { longest_pause, ..self }
     }
 
     /// Takes the lock for another process, which must exist then: the lock is its, and stays with
     /// it when the guard is [left](ExistenceGuard::leave).
+    ///
+    /// Errors, when the lock is asked for: [`Invalid`](LockError::Invalid) if there is no such
+    /// process.
+    ///
+    /// ```
+    /// use lock_std::{ExistenceLock, Kind, Pid};
+    ///
+    /// # let path = format!("/tmp/lock-std-doc-existence-holder-{}", std::process::id());
+    /// let mut child = std::process::Command::new("sleep").arg("60").spawn().unwrap();
+    /// let pid = Pid::new(u64::from(child.id())).unwrap();
+    /// let lock = ExistenceLock::at(&path, Kind::Nfs).holder(pid);
+    /// lock.try_lock()?.leave();
+    /// assert_eq!(lock.look()?.unwrap().claim.unwrap().owner.pid, Some(pid));
+    /// child.kill().unwrap();
+    /// child.wait().unwrap();
+    /// assert!(lock.release()?);
+    /// # Ok::<(), lock_std::LockError>(())
+    /// ```
     pub fn holder(self, pid: Pid) -> ExistenceLock {
         ExistenceLock { holder: Some(pid), ..self }
     }
 
     /// Is called once, by the refreshing thread, when it finds that the lock is not held any more.
+    ///
+    /// ```
+    /// use std::sync::mpsc::channel;
+    /// use std::time::Duration;
+    /// use lock_std::{ExistenceLock, Kind};
+    ///
+    /// # let path = format!("/tmp/lock-std-doc-existence-lost-{}", std::process::id());
+    /// let (lost, told) = channel();
+    /// let lock = ExistenceLock::at(&path, Kind::Nfs).refresh(Duration::from_millis(10));
+    /// let _guard = lock.on_lost(move || lost.send(()).unwrap()).try_lock()?;
+    /// std::fs::remove_file(format!("{path}.nfs_lock")).unwrap();
+    /// assert!(told.recv_timeout(Duration::from_secs(60)).is_ok());
+    /// # Ok::<(), lock_std::LockError>(())
+    /// ```
     pub fn on_lost(self, call: impl Fn() + Send + Sync + 'static) -> ExistenceLock {
         ExistenceLock { on_lost: Some(Arc::new(call)), ..self }
     }
 
     /// Ends the lock's waits when this says so: see [`Cancel`].
+    ///
+    /// ```
+    /// use lock_std::{Cancel, ExistenceLock, Kind, LockError};
+    ///
+    /// # let path = format!("/tmp/lock-std-doc-existence-cancel-{}", std::process::id());
+    /// let cancel = Cancel::new()?;
+    /// let lock = ExistenceLock::at(&path, Kind::Symlink).cancelled_by(&cancel);
+    /// let _guard = lock.try_lock()?;
+    /// cancel.cancel();
+    /// assert!(matches!(lock.lock(), Err(LockError::Interrupted { .. })));
+    /// # Ok::<(), std::io::Error>(())
+    /// ```
     pub fn cancelled_by(mut self, cancel: &Cancel) -> ExistenceLock {
         self.manner.cancel = Some(cancel.clone());
         self
@@ -168,11 +311,24 @@ impl ExistenceLock {
     }
 
     /// The path, as it was given.
+    ///
+    /// ```
+    /// use lock_std::{ExistenceLock, Kind};
+    ///
+    /// let lock = ExistenceLock::at("/run/lock/backup", Kind::Nfs);
+    /// assert_eq!(lock.path(), std::path::Path::new("/run/lock/backup"));
+    /// ```
     pub fn path(&self) -> &Path {
         &self.path
     }
 
     /// The lock's kind.
+    ///
+    /// ```
+    /// use lock_std::{ExistenceLock, Kind};
+    ///
+    /// assert_eq!(ExistenceLock::at("/run/lock/backup", Kind::Nfs).kind(), Kind::Nfs);
+    /// ```
     pub fn kind(&self) -> Kind {
         self.kind
     }

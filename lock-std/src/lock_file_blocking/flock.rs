@@ -10,6 +10,17 @@ use crate::guard::Guard;
 use crate::lock::Lock;
 
 /// The optional arguments of [`lock_exn`].
+///
+/// ```
+/// use lock_std::lock_file_blocking::flock::{Options, Outcome, lock_exn};
+///
+/// # let path = format!("/tmp/lock-std-doc-lfb-options-{}", std::process::id());
+/// let shared = Options { exclusive: false, ..Options::default() };
+/// let (one, other) = (lock_exn(&path, shared)?, lock_exn(&path, shared)?);
+/// assert!(matches!((one, other), (Outcome::WeTookIt(_), Outcome::WeTookIt(_))));
+/// # std::fs::remove_file(path).unwrap();
+/// # Ok::<(), lock_std::LockError>(())
+/// ```
 #[derive(Clone, Copy, Debug, Eq, Hash, PartialEq)]
 pub struct Options {
     /// Whom to give the lock file to, by user id.
@@ -21,6 +32,20 @@ pub struct Options {
 }
 
 /// How [`lock_exn`] ended.
+///
+/// ```
+/// use lock_std::lock_file_blocking::flock::{Options, Outcome, lock_exn};
+///
+/// # let path = format!("/tmp/lock-std-doc-lfb-outcome-{}", std::process::id());
+/// let held = lock_exn(&path, Options::default())?;
+/// let Outcome::SomebodyElseTookIt(owner) = lock_exn(&path, Options::default())? else {
+///     panic!("it is held");
+/// };
+/// assert_eq!(owner.pid.unwrap().get(), u64::from(std::process::id()));
+/// # drop(held);
+/// # std::fs::remove_file(path).unwrap();
+/// # Ok::<(), lock_std::LockError>(())
+/// ```
 #[must_use = "it may have the guard in it"]
 #[derive(Debug)]
 pub enum Outcome {

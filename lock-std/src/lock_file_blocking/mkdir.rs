@@ -18,6 +18,17 @@ use lock_rustix::sys::Sys;
 use crate::error::LockError;
 
 /// A directory that is held as a lock. It stays until [`unlock_exn`], also when this is dropped.
+///
+/// ```
+/// use lock_std::lock_file_blocking::mkdir::{Outcome, lock_exn};
+///
+/// # let path = format!("/tmp/lock-std-doc-lfb-held-{}", std::process::id());
+/// let Outcome::WeTookIt(held) = lock_exn(&path)? else { panic!("held") };
+/// drop(held);
+/// assert!(matches!(lock_exn(&path)?, Outcome::SomebodyElseTookIt));
+/// # std::fs::remove_dir(path).unwrap();
+/// # Ok::<(), lock_std::LockError>(())
+/// ```
 #[must_use = "the directory stays until it is unlocked"]
 #[derive(Debug)]
 pub struct Held {
@@ -27,6 +38,17 @@ pub struct Held {
 }
 
 /// How [`lock_exn`] ended.
+///
+/// ```
+/// use lock_std::lock_file_blocking::mkdir::{Outcome, lock_exn};
+///
+/// # let path = format!("/tmp/lock-std-doc-lfb-mkdir-outcome-{}", std::process::id());
+/// // Whatever has the name: here a file that somebody put there.
+/// std::fs::write(&path, "").unwrap();
+/// assert!(matches!(lock_exn(&path)?, Outcome::SomebodyElseTookIt));
+/// # std::fs::remove_file(path).unwrap();
+/// # Ok::<(), lock_std::LockError>(())
+/// ```
 #[must_use = "it may have the lock in it"]
 #[derive(Debug)]
 pub enum Outcome {
@@ -61,6 +83,16 @@ pub fn lock_exn(path: impl AsRef<Path>) -> Result<Outcome, LockError> {
 }
 
 /// Removes the directory. An error if it is gone, or not empty.
+///
+/// ```
+/// use lock_std::lock_file_blocking::mkdir::{Outcome, lock_exn, unlock_exn};
+///
+/// # let path = format!("/tmp/lock-std-doc-lfb-mkdir-unlock-{}", std::process::id());
+/// let Outcome::WeTookIt(held) = lock_exn(&path)? else { panic!("held") };
+/// std::fs::remove_dir(&path).unwrap();
+/// assert_eq!(unlock_exn(held).unwrap_err().raw_os_error(), Some(2)); // ENOENT
+/// # Ok::<(), lock_std::LockError>(())
+/// ```
 pub fn unlock_exn(held: Held) -> Result<(), LockError> {
     let Held { path, dir, name } = held;
     let sys = Sys::new(Place::in_directory(dir.as_fd(), &name));

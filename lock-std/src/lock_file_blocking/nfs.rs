@@ -122,6 +122,17 @@ pub fn keep(guard: ExistenceGuard) {
 /// host left it. Nothing at all is no error. A living process's lock is
 /// [`Held`](LockError::Held), and [`HeldByThisProcess`](LockError::HeldByThisProcess) if a guard
 /// of this process has it.
+///
+/// ```
+/// use lock_std::lock_file_blocking::nfs;
+///
+/// # let path = format!("/tmp/lock-std-doc-lfb-nfs-unlock-{}", std::process::id());
+/// let guard = nfs::create(&path, None)?;
+/// assert!(nfs::unlock(&path).unwrap_err().is_held(), "a guard has it");
+/// guard.unlock()?;
+/// nfs::unlock(&path)?; // nothing is there
+/// # Ok::<(), lock_std::LockError>(())
+/// ```
 pub fn unlock(path: impl AsRef<Path>) -> Result<(), LockError> {
     let path = path.as_ref();
     let guard = kept().as_mut().and_then(|kept| kept.remove(path));
@@ -162,6 +173,16 @@ pub fn get_hostname_and_pid(path: impl AsRef<Path>) -> Option<(Vec<u8>, Pid)> {
 
 /// The message that the lock carries; empty if it has none. `None` if there is no lock, or none
 /// that can be read.
+///
+/// ```
+/// use lock_std::lock_file_blocking::nfs;
+///
+/// # let path = format!("/tmp/lock-std-doc-lfb-nfs-message-{}", std::process::id());
+/// let _guard = nfs::create(&path, Some(b"nightly backup"))?;
+/// assert_eq!(nfs::get_message(&path).unwrap(), b"nightly backup");
+/// assert_eq!(nfs::get_message("/no lock here"), None);
+/// # Ok::<(), lock_std::LockError>(())
+/// ```
 pub fn get_message(path: impl AsRef<Path>) -> Option<Vec<u8>> {
     read(path.as_ref()).map(|info| info.message.to_vec())
 }

@@ -21,6 +21,17 @@ use crate::error::LockError;
 
 /// A symbolic link that is held as a lock. It stays until [`unlock_exn`], also when this is
 /// dropped.
+///
+/// ```
+/// use lock_std::lock_file_blocking::symlink::{Outcome, lock_exn};
+///
+/// # let path = format!("/tmp/lock-std-doc-lfb-link-held-{}", std::process::id());
+/// let Outcome::WeTookIt(held) = lock_exn(&path, b"me")? else { panic!("held") };
+/// drop(held);
+/// assert_eq!(std::fs::read_link(&path).unwrap(), std::path::Path::new("me"));
+/// # std::fs::remove_file(path).unwrap();
+/// # Ok::<(), lock_std::LockError>(())
+/// ```
 #[must_use = "the link stays until it is unlocked"]
 #[derive(Debug)]
 pub struct Held {
@@ -31,6 +42,17 @@ pub struct Held {
 }
 
 /// How [`lock_exn`] ended.
+///
+/// ```
+/// use lock_std::lock_file_blocking::symlink::{Outcome, lock_exn};
+///
+/// # let path = format!("/tmp/lock-std-doc-lfb-link-outcome-{}", std::process::id());
+/// // Not a link: held all the same, but nobody can tell by whom.
+/// std::fs::write(&path, "").unwrap();
+/// assert!(matches!(lock_exn(&path, b"me")?, Outcome::SomebodyElseTookIt(Err(_))));
+/// # std::fs::remove_file(path).unwrap();
+/// # Ok::<(), lock_std::LockError>(())
+/// ```
 #[must_use = "it may have the lock in it"]
 #[derive(Debug)]
 pub enum Outcome {
@@ -81,6 +103,19 @@ pub fn lock_exn(path: impl AsRef<Path>, metadata: &[u8]) -> Result<Outcome, Lock
 
 /// Removes the link, if it has our text still; else [`Lost`](LockError::Lost), where the original
 /// removes whatever is there.
+///
+/// ```
+/// use lock_std::LockError;
+/// use lock_std::lock_file_blocking::symlink::{Outcome, lock_exn, unlock_exn};
+///
+/// # let path = format!("/tmp/lock-std-doc-lfb-link-unlock-{}", std::process::id());
+/// let Outcome::WeTookIt(held) = lock_exn(&path, b"me")? else { panic!("held") };
+/// std::fs::remove_file(&path).unwrap();
+/// std::os::unix::fs::symlink("another", &path).unwrap();
+/// assert!(matches!(unlock_exn(held), Err(LockError::Lost { .. })));
+/// # std::fs::remove_file(path).unwrap();
+/// # Ok::<(), lock_std::LockError>(())
+/// ```
 pub fn unlock_exn(held: Held) -> Result<(), LockError> {
     let Held { path, dir, name, metadata } = held;
     let sys = Sys::new(Place::in_directory(dir.as_fd(), &name));

@@ -78,6 +78,16 @@ impl Default for Options {
 }
 
 /// A held pid file. Dropping it gives the lock back, as Julia's finalizer does.
+///
+/// ```
+/// use lock_std::pidfile::{Options, mkpidlock};
+///
+/// # let path = format!("/tmp/lock-std-doc-pidlock-{}", std::process::id());
+/// let lock = mkpidlock(&path, Options::default())?;
+/// drop(lock);
+/// assert!(!std::fs::exists(&path).unwrap());
+/// # Ok::<(), lock_std::LockError>(())
+/// ```
 #[must_use = "dropping it gives the lock back"]
 #[derive(Debug)]
 pub struct PidLock {
@@ -238,6 +248,18 @@ impl PidLock {
     /// nothing when the child that the lock was for has ended.
     ///
     /// Errors: [`Fault`](LockError::Fault) if the file system refuses.
+    ///
+    /// ```
+    /// use lock_std::pidfile::{Options, mkpidlock, parse_pidfile};
+    ///
+    /// # let path = format!("/tmp/lock-std-doc-pidlock-touch-{}", std::process::id());
+    /// let lock = mkpidlock(&path, Options::default())?;
+    /// std::fs::File::open(&path).unwrap().set_modified(std::time::UNIX_EPOCH).unwrap();
+    /// lock.touch()?;
+    /// assert!(parse_pidfile(&path).age < 60.0);
+    /// # lock.close();
+    /// # Ok::<(), lock_std::LockError>(())
+    /// ```
     pub fn touch(&self) -> Result<(), LockError> {
         match &self.held {
             Holding::Own(guard) => guard.touch(),

@@ -17,6 +17,16 @@ use rustix::fs::OFlags;
 const LONGEST: u64 = PAYLOAD_MAX as u64;
 
 /// What a pid file says.
+///
+/// ```
+/// use lock_std::pidfile::parse_pidfile;
+///
+/// # let path = format!("/tmp/lock-std-doc-pidinfo-{}", std::process::id());
+/// std::fs::write(&path, "1234 vm").unwrap();
+/// let info = parse_pidfile(&path);
+/// assert_eq!((info.pid, &info.host[..]), (1234, &b"vm"[..]));
+/// # std::fs::remove_file(path).unwrap();
+/// ```
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct PidInfo {
     /// The process id; 0 if there is none.

@@ -33,19 +33,42 @@ pub struct Cancel {
 }
 
 impl Cancel {
-    /// Ends nothing yet. Fails when there are no descriptors left.
+    /// Ends nothing yet. Fails when there are no descriptors left. That is `EMFILE` or `ENFILE`.
+    ///
+    /// ```
+    /// let cancel = lock_std::Cancel::new()?;
+    /// assert!(!cancel.is_cancelled());
+    /// # Ok::<(), std::io::Error>(())
+    /// ```
     pub fn new() -> io::Result<Cancel> {
         let event = eventfd(0, EventfdFlags::CLOEXEC | EventfdFlags::NONBLOCK)?;
         Ok(Cancel { event: Arc::new(event) })
     }
 
-    /// Ends the waits. There is no way back.
+    /// Ends the waits. There is no way back. Can be said by any thread, and by a signal handler: it
+    /// is one `write(2)`.
+    ///
+    /// ```
+    /// let cancel = lock_std::Cancel::new()?;
+    /// let copy = cancel.clone();
+    /// std::thread::spawn(move || copy.cancel()).join().unwrap();
+    /// assert!(cancel.is_cancelled());
+    /// # Ok::<(), std::io::Error>(())
+    /// ```
     pub fn cancel(&self) {
         // It can only fail when that has been said more often than there are numbers.
         let _ = rustix::io::write(&*self.event, &1u64.to_ne_bytes());
     }
 
     /// Whether the waits were ended.
+    ///
+    /// ```
+    /// let cancel = lock_std::Cancel::new()?;
+    /// assert!(!cancel.is_cancelled());
+    /// cancel.cancel();
+    /// assert!(cancel.is_cancelled());
+    /// # Ok::<(), std::io::Error>(())
+    /// ```
     pub fn is_cancelled(&self) -> bool {
         let mut event = [PollFd::from_borrowed_fd(self.as_fd(), PollFlags::IN)];
         poll(&mut event, Some(&Timespec::default())).is_ok_and(|ready| ready > 0)

@@ -12,6 +12,25 @@ use crate::error::LockError;
 
 /// A wait for a lock, as a future. The first poll tries; if the lock is held, a thread waits for
 /// it, which ends with the future. A dropped future has no lock and will not get one.
+///
+/// Answers what [`Lock::lock`](crate::Lock::lock) does, or that there is no thread or descriptor to
+/// wait with ([`Invalid`](LockError::Invalid)).
+///
+/// ```
+/// # use std::{pin::pin, task::{Context, Poll, Waker}};
+/// use lock_std::{Lock, Locking};
+///
+/// # let path = format!("/tmp/lock-std-doc-locking-{}", std::process::id());
+/// let lock = Lock::at(&path);
+/// let guard = lock.try_lock()?;
+/// let mut waiting: Locking<_> = lock.lock_async();
+/// let mut context = Context::from_waker(Waker::noop()); // that of a runtime
+/// assert!(pin!(&mut waiting).poll(&mut context).is_pending());
+/// drop(waiting); // a timeout of the runtime does that: nothing is left of the wait
+/// # drop(guard);
+/// # std::fs::remove_file(path).unwrap();
+/// # Ok::<(), lock_std::LockError>(())
+/// ```
 #[must_use = "futures do nothing unless polled"]
 pub struct Locking<G> {
     state: State<G>,

@@ -15,6 +15,23 @@ use super::Manner;
 pub(crate) const TELL_EVERY: Duration = Duration::from_secs(1);
 
 /// What a [observer](crate::Lock::observe) is told. As text it is one plain line.
+///
+/// ```
+/// use std::time::Duration;
+/// use lock_std::{Lock, WaitEvent};
+///
+/// # let path = format!("/tmp/lock-std-doc-wait-event-{}", std::process::id());
+/// let lock = Lock::at(&path).observe(|event| match event {
+///     WaitEvent::Waiting { owner, left: Some(left), .. } => {
+///         eprintln!("{owner} is at work; waiting {} s more", left.as_secs());
+///     }
+///     event => eprintln!("{event}"),
+/// });
+/// let _guard = lock.try_lock()?;
+/// assert!(lock.lock_timeout(Duration::from_millis(1)).is_err());
+/// # std::fs::remove_file(path).unwrap();
+/// # Ok::<(), lock_std::LockError>(())
+/// ```
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub enum WaitEvent<'a> {
@@ -162,6 +179,18 @@ fn trace(_: &WaitEvent<'_>) {}
 
 impl WaitEvent<'_> {
     /// The lock's path, as it was given, and its kind.
+    ///
+    /// ```
+    /// use std::time::Duration;
+    /// use lock_std::{Kind, Lock};
+    ///
+    /// # let path = format!("/tmp/lock-std-doc-event-lock-{}", std::process::id());
+    /// let lock = Lock::at(&path).observe(|event| assert_eq!(event.lock().1, Kind::File));
+    /// let _guard = lock.try_lock()?;
+    /// assert!(lock.lock_timeout(Duration::from_millis(1)).is_err());
+    /// # std::fs::remove_file(path).unwrap();
+    /// # Ok::<(), lock_std::LockError>(())
+    /// ```
     pub fn lock(&self) -> (&Path, Kind) {
         match self {
             WaitEvent::Waiting { path, kind, .. }
