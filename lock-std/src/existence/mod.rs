@@ -263,6 +263,7 @@ impl ExistenceLock {
     /// let _guard = lock.on_lost(move || lost.send(()).unwrap()).try_lock()?;
     /// std::fs::remove_file(format!("{path}.nfs_lock")).unwrap();
     /// assert!(told.recv_timeout(Duration::from_secs(60)).is_ok());
+    /// # std::fs::remove_file(path).unwrap();
     /// # Ok::<(), lock_std::LockError>(())
     /// ```
     pub fn on_lost(self, call: impl Fn() + Send + Sync + 'static) -> ExistenceLock {
