@@ -249,8 +249,21 @@ fn cut_off(cluster: &mut Cluster) {
     three.check(&format!("kill -0 {}", holder.pid));
     println!("the holder that was cut off: {}", three.printed(&holder).trim());
     in_vain(three, "other", "on the side without the quorum");
+    healed(cluster, &holder);
     cluster.machines[2].kill();
+}
+
+/// The network is whole again, with both sides alive: the one with the quorum goes on, and expels
+/// the other, whose lockspace stands still until it boots. Its holder is told nothing.
+fn healed(cluster: &Cluster, holder: &Job) {
+    let [one, three] = [1, 3].map(|node| cluster.node(node));
+    let begin = Instant::now();
     cluster.hub.heal();
+    three.check("while kill -0 $(cat /run/dlm_controld.pid) 2>/dev/null; do sleep 0.1; done");
+    since("from the network's return to the expulsion of the node that was cut off", begin);
+    one.check("dlm take t1 prize EX 60000");
+    three.check(&format!("kill -0 {}", holder.pid));
+    in_vain(three, "other", "on the node that was expelled");
 }
 
 fn quorum(cluster: &mut Cluster) {
