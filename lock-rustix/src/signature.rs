@@ -75,13 +75,16 @@ impl Payload {
         self.bytes.get(..self.len).unwrap_or_default()
     }
 
-    fn from_bytes(text: &[u8]) -> Option<Payload> {
-        let mut payload = Payload { bytes: [0; NFS_INFO_MAX], len: text.len() };
-        let room = payload.bytes.get_mut(..text.len())?;
+    pub(crate) const EMPTY: Payload = Payload { bytes: [0; NFS_INFO_MAX], len: 0 };
+
+    /// Nothing if the text does not fit.
+    fn set(&mut self, text: &[u8]) -> Option<()> {
+        let room = self.bytes.get_mut(..text.len())?;
         for (to, from) in room.iter_mut().zip(text) {
             *to = *from;
         }
-        Some(payload)
+        self.len = text.len();
+        Some(())
     }
 }
 
@@ -101,19 +104,27 @@ impl Signer<'_> {
     /// assert!(signer.payload(Kind::Mkdir).is_ok());
     /// ```
     pub fn payload(&self, kind: Kind) -> Result<Payload, Fault> {
+        let mut payload = Payload::EMPTY;
+        self.write(kind, &mut payload)?;
+        Ok(payload)
+    }
+
+    /// [`payload`](Signer::payload) into the caller's: it is too large to be handed around.
+    #[inline(never)]
+    pub(crate) fn write(&self, kind: Kind, payload: &mut Payload) -> Result<(), Fault> {
         let owner = &self.holder.observer.owner;
-        let payload = match kind {
-            Kind::Nfs if NFS => self.nfs(owner),
-            Kind::Pidfile if PIDFILE => pidfile(owner),
-            Kind::Symlink if SYMLINK => self.link(owner, false),
-            Kind::Mkdir if MKDIR => self.link(owner, self.flocked),
+        let written = match kind {
+            Kind::Nfs if NFS => self.nfs(owner, payload),
+            Kind::Pidfile if PIDFILE => pidfile(owner, payload),
+            Kind::Symlink if SYMLINK => self.link(owner, false, payload),
+            Kind::Mkdir if MKDIR => self.link(owner, self.flocked, payload),
             _ => None,
         };
         let kind = FaultKind::TooLong;
-        payload.ok_or(Fault { call: Call::Pwrite, node: Node::Lock, kind, errno: 0 })
+        written.ok_or(Fault { call: Call::Pwrite, node: Node::Lock, kind, errno: 0 })
     }
 
-    fn nfs(&self, owner: &Owner) -> Option<Payload> {
+    fn nfs(&self, owner: &Owner, payload: &mut Payload) -> Option<()> {
         let info = NfsInfo {
             host: host_of(owner),
             pid: owner.pid?,
@@ -128,12 +139,11 @@ impl Signer<'_> {
                 flocked: self.flocked,
             }),
         };
-        let mut payload = Payload { bytes: [0; NFS_INFO_MAX], len: 0 };
         payload.len = info.write_human(&mut payload.bytes).ok()?;
-        Some(payload)
+        Some(())
     }
 
-    fn link(&self, owner: &Owner, flocked: bool) -> Option<Payload> {
+    fn link(&self, owner: &Owner, flocked: bool, payload: &mut Payload) -> Option<()> {
         let (nonce, _) = self.nonce.split_first_chunk()?;
         let identity = LinkIdentity {
             pid: u32::try_from(owner.pid?.get()).ok()?,
@@ -144,7 +154,7 @@ impl Signer<'_> {
             nonce: *nonce,
             flocked,
         };
-        Payload::from_bytes(&identity.write().ok()?)
+        payload.set(&identity.write().ok()?)
     }
 }
 
@@ -153,9 +163,9 @@ fn host_of(owner: &Owner) -> Host {
     Host::try_from(owner.host.as_deref().unwrap_or_default()).unwrap_or_default()
 }
 
-fn pidfile(owner: &Owner) -> Option<Payload> {
+fn pidfile(owner: &Owner, payload: &mut Payload) -> Option<()> {
     let pid = u32::try_from(owner.pid?.get()).ok()?;
-    Payload::from_bytes(&pidfile::write(pid, &host_of(owner)))
+    payload.set(&pidfile::write(pid, &host_of(owner)))
 }
 
 /// Reads what a lock of this kind says of its holder.

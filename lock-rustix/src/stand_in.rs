@@ -47,8 +47,8 @@ pub(crate) enum Waited {
     Impossible,
 }
 
-/// Far more than the few calls need, unoptimised too.
-const STACK_BYTES: usize = 16 * 1024;
+/// Four times what the few calls need, unoptimised too.
+const STACK_BYTES: usize = 4096;
 
 #[repr(C, align(16))]
 struct Stack(MaybeUninit<[u8; STACK_BYTES]>);

@@ -7,6 +7,8 @@ pub mod inject;
 pub mod lockbox;
 pub mod model;
 pub mod originals;
+#[cfg(target_arch = "x86_64")]
+pub mod painted;
 pub mod random;
 pub mod source;
 #[cfg(target_arch = "x86_64")]

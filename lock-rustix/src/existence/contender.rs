@@ -15,7 +15,7 @@ use super::{Spot, Taken, look, release_for, remove, remove_by_force, sweep, touc
 use crate::clock::wall_us;
 use crate::identity::{Identity, is_local, myself, nonce, nonce_of_this_moment};
 use crate::place::Nonce;
-use crate::signature::{Signer, decode};
+use crate::signature::{Payload, Signer, decode};
 
 /// How many times as old as allowed a pid file with a living holder must be: Pidfile.jl's.
 pub const LIVE_FACTOR: u64 = 25;
@@ -175,7 +175,8 @@ impl Contender {
         // Whether a lease's file is flocked says nothing.
         let flocked = flocked && !matches!(self.rule, Rule::Lease { .. });
         let signer = Signer { holder, message, nonce: &nonce, flocked };
-        let payload = signer.payload(self.spot.kind())?;
+        let mut payload = Payload::EMPTY;
+        signer.write(self.spot.kind(), &mut payload)?;
         try_lock(&self.spot, &self.terms(payload.as_bytes()), &nonce)
     }
 

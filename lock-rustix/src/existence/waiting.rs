@@ -246,7 +246,9 @@ impl Contender {
         }
     }
 
-    /// Waits for the flock of a lock that is in the way.
+    /// Waits for the flock of a lock that is in the way. The stand-in's stack is in here: not in
+    /// the frame of who tries.
+    #[inline(never)]
     fn queue(
         &self,
         file: &OwnedFd,

@@ -80,6 +80,7 @@ pub(super) const KNOWN: [Known; 10] = [
     known(b'i', true),
 ];
 
+#[inline(never)]
 pub(crate) fn main(stack: &mut Stack, at: usize) -> u8 {
     let (settings, at) = match read(stack, at) {
         Ok(read) => read,

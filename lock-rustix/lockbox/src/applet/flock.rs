@@ -101,6 +101,7 @@ enum Target {
 }
 
 /// Runs the applet; its own arguments start at `at`.
+#[inline(never)]
 pub(crate) fn main(stack: &mut Stack, at: usize) -> u8 {
     match run(stack, at) {
         Ok(status) | Err(status) => status,

@@ -53,6 +53,7 @@ pub(super) const KNOWN: [Known; 5] = [
     known(b't', true),
 ];
 
+#[inline(never)]
 pub(crate) fn main(stack: &mut Stack, at: usize) -> u8 {
     let args = stack.args();
     let mut options = Options::new(args, at);

@@ -35,6 +35,7 @@ struct Settings {
     invert: bool,
 }
 
+#[inline(never)]
 pub(crate) fn main(stack: &Stack, at: usize) -> u8 {
     let args = stack.args();
     let mut settings = Settings { sleep_s: 8, retries: None, force_age_s: 0, invert: false };

@@ -27,6 +27,7 @@ const fn known(short: u8) -> Known {
 
 pub(super) const KNOWN: [Known; 4] = [known(b'n'), known(b'N'), known(b'x'), known(b'X')];
 
+#[inline(never)]
 pub(crate) fn main(stack: &Stack, at: usize) -> u8 {
     let args = stack.args();
     let mut options = Options::new(args, at);

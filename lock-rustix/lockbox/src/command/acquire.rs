@@ -9,6 +9,7 @@ use crate::sys;
 
 pub(super) const ALLOWED: &[u8] = &[b'k', b'n', b'w', b'm', b'p', b'E', b'v', AGE, LEASE, PID];
 
+#[inline(never)]
 pub(super) fn main(stack: &Stack, at: usize) -> u8 {
     take(stack, at).err().unwrap_or(0)
 }

@@ -21,6 +21,7 @@ const UNKNOWN: u8 = 4;
 
 pub(super) const ALLOWED: &[u8] = b"jkw";
 
+#[inline(never)]
 pub(super) fn main(stack: &Stack, at: usize) -> u8 {
     let (settings, dir) = match Settings::read(stack, at, ALLOWED, false) {
         Ok((settings, dir, _)) => (settings, dir),

@@ -24,15 +24,9 @@ use crate::stack::Stack;
 /// The longest content that is read; no convention writes more.
 const CONTENT_MAX: usize = 8192;
 
-/// A lock file as it was found.
-struct Content {
-    carrier: FileType,
-    bytes: [u8; CONTENT_MAX],
-    len: usize,
-}
-
 pub(super) const ALLOWED: &[u8] = b"j";
 
+#[inline(never)]
 pub(super) fn main(stack: &Stack, at: usize) -> u8 {
     let (settings, path) = match Settings::read(stack, at, ALLOWED, false) {
         Ok((settings, path, _)) => (settings, path),
@@ -44,7 +38,8 @@ pub(super) fn main(stack: &Stack, at: usize) -> u8 {
 fn explain(settings: &Settings, path: &CStr) -> Result<(), Fault> {
     let (dir, name) = open_parent(path)?;
     let sys = Sys::new(Place::in_directory(lend(&dir), name));
-    let content = read(&sys)?;
+    let mut buffer = [0; CONTENT_MAX];
+    let (carrier, content) = read(&sys, &mut buffer)?;
     let me = myself();
     let terms = Terms {
         payload: &[],
@@ -53,14 +48,14 @@ fn explain(settings: &Settings, path: &CStr) -> Result<(), Fault> {
         rule: Rule::Strict(Policy::default()),
         local: is_local(lend(&dir)),
     };
-    let mut found = identify(content.carrier, name.to_bytes(), content.bytes()).peekable();
+    let mut found = identify(carrier, name.to_bytes(), content).peekable();
     let mut out = Out::stdout();
     if settings.json {
         out.text("{\"path\":");
         json::string(&mut out, path.to_bytes());
-        out.text(",\"type\":\"").text(type_name(content.carrier)).text("\",\"conventions\":[");
+        out.text(",\"type\":\"").text(type_name(carrier)).text("\",\"conventions\":[");
     } else {
-        out.foreign(path.to_bytes()).text(": a ").text(type_name(content.carrier));
+        out.foreign(path.to_bytes()).text(": a ").text(type_name(carrier));
         out.text(if found.peek().is_none() { ", by no convention known here\n" } else { "\n" });
     }
     let mut first = true;
@@ -84,35 +79,31 @@ fn explain(settings: &Settings, path: &CStr) -> Result<(), Fault> {
     Ok(())
 }
 
-impl Content {
-    fn bytes(&self) -> &[u8] {
-        self.bytes.get(..self.len).unwrap_or_default()
-    }
-}
-
-fn read(sys: &Sys<'_>) -> Result<Content, Fault> {
+/// What carries the lock, and what it says.
+fn read<'b>(
+    sys: &Sys<'_>,
+    buffer: &'b mut [u8; CONTENT_MAX],
+) -> Result<(FileType, &'b [u8]), Fault> {
     let carrier = sys.stat(Node::Lock)?.file_type;
-    let mut content = Content { carrier, bytes: [0; CONTENT_MAX], len: 0 };
     let read = match carrier {
         FileType::Regular => {
             let file = sys.open(Node::Lock, Access::Read)?;
-            sys.pread(&file, &mut content.bytes, 0)
+            sys.pread(&file, buffer, 0)
         }
-        FileType::Symlink => sys.readlink(Node::Lock, &mut content.bytes),
+        FileType::Symlink => sys.readlink(Node::Lock, buffer),
         FileType::Directory => {
             let directory = sys.open_directory(Node::Lock)?;
-            match sys.readlink_in(&directory, &mut content.bytes) {
+            match sys.readlink_in(&directory, buffer) {
                 Err(fault) if fault.kind == FaultKind::Missing => Ok(0),
                 read => read,
             }
         }
         FileType::Special => return Err(own_fault(FaultKind::NotRegular)),
     };
-    content.len = read?;
-    if content.len == CONTENT_MAX {
-        return Err(own_fault(FaultKind::TooLong));
+    match buffer.get(..read?) {
+        Some(content) if content.len() < CONTENT_MAX => Ok((carrier, content)),
+        _ => Err(own_fault(FaultKind::TooLong)),
     }
-    Ok(content)
 }
 
 fn type_name(carrier: FileType) -> &'static str {

@@ -151,6 +151,7 @@ pub(super) fn text(command: Option<&[u8]>) -> Option<&'static str> {
     })
 }
 
+#[inline(never)]
 pub(super) fn main(stack: &Stack, at: usize) -> u8 {
     let command = stack.args().get(at).map(CStr::to_bytes);
     let Some(text) = text(command) else {

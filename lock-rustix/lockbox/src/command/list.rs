@@ -38,6 +38,7 @@ enum Role {
 
 pub(super) const ALLOWED: &[u8] = b"j";
 
+#[inline(never)]
 pub(super) fn main(stack: &Stack, at: usize) -> u8 {
     let settings = match Settings::read_without_path(stack, at, ALLOWED) {
         Ok(settings) => settings,

@@ -23,6 +23,7 @@ pub(super) const RELEASE_ALLOWED: &[u8] = &[b'k', LEASE, PID];
 pub(super) const TOUCH_ALLOWED: &[u8] = &[b'k', LEASE, PID];
 pub(super) const BREAK_ALLOWED: &[u8] = &[b'k', AGE, FORCE, LEASE];
 
+#[inline(never)]
 pub(super) fn release(stack: &Stack, at: usize) -> u8 {
     run(stack, at, RELEASE_ALLOWED, |settings, contender, path| {
         let holder = settings.released_holder(&contender.me)?;
@@ -33,6 +34,7 @@ pub(super) fn release(stack: &Stack, at: usize) -> u8 {
     })
 }
 
+#[inline(never)]
 pub(super) fn touch(stack: &Stack, at: usize) -> u8 {
     run(stack, at, TOUCH_ALLOWED, |settings, contender, path| {
         let holder = settings.holder(&contender.me)?;
@@ -47,6 +49,7 @@ pub(super) fn touch(stack: &Stack, at: usize) -> u8 {
     })
 }
 
+#[inline(never)]
 pub(super) fn break_(stack: &Stack, at: usize) -> u8 {
     run(stack, at, BREAK_ALLOWED, |settings, contender, path| {
         // Whether or not the lock itself is stale.

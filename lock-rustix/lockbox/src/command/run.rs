@@ -30,6 +30,7 @@ use crate::waiting::{Refused, take};
 pub(super) const ALLOWED: &[u8] =
     &[b'k', b's', b'n', b'w', b'm', b'p', b'E', b'v', AGE, INHERIT, LEASE, NO_TOKEN, REFRESH];
 
+#[inline(never)]
 pub(super) fn main(stack: &mut Stack, at: usize) -> u8 {
     let (settings, path, at) = match Settings::read(stack, at, ALLOWED, true) {
         Ok(read) => read,
@@ -88,6 +89,7 @@ fn waiting(settings: &Settings, path: &'static CStr) -> Option<Waiting> {
     (settings.verbose || sys::is_terminal(sys::stderr())).then(|| Waiting::new(path))
 }
 
+#[inline(never)]
 fn take_kernel(settings: &Settings, path: &'static CStr) -> Result<Guard, u8> {
     let message = match settings.message.map(Message::new) {
         Some(Err(_)) => return Err(wrong_usage(&[b"option 'm': the message is too long"])),
@@ -108,6 +110,7 @@ fn take_kernel(settings: &Settings, path: &'static CStr) -> Result<Guard, u8> {
     Err(settings.conflict)
 }
 
+#[inline(never)]
 fn take_existence(
     settings: &Settings,
     path: &'static CStr,

@@ -43,6 +43,7 @@ struct State {
 
 pub(super) const ALLOWED: &[u8] = &[b'k', b'j', AGE, LEASE];
 
+#[inline(never)]
 pub(super) fn main(stack: &Stack, at: usize) -> u8 {
     let (settings, path) = match Settings::read(stack, at, ALLOWED, false) {
         Ok((settings, path, _)) => (settings, path),

@@ -26,6 +26,7 @@ use crate::sys;
 
 pub(super) const ALLOWED: &[u8] = &[b'k', b'w', b'E', AGE, LEASE];
 
+#[inline(never)]
 pub(super) fn main(stack: &Stack, at: usize) -> u8 {
     wait(stack, at).err().unwrap_or(0)
 }
