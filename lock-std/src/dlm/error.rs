@@ -30,6 +30,17 @@ pub struct DlmError {
 }
 
 /// See [`DlmError::kind`].
+///
+/// ```
+/// # mod m { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/dlm/doc.rs")); } use m::*;
+/// use lock_std::dlm::DlmErrorKind;
+///
+/// let (ours, theirs) = by_two(); // in a cluster: Lockspace::open("cluster1"), twice
+/// let guard = ours.resource("disk1").lock().unwrap();
+/// let error = theirs.resource("disk1").try_lock().unwrap_err();
+/// assert_eq!(error.kind, DlmErrorKind::Held);
+/// # drop(guard);
+/// ```
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 #[non_exhaustive]
 pub enum DlmErrorKind {

@@ -1,20 +1,15 @@
-//! An open lockspace, and the builder of a lock in it.
+//! An open lockspace: how it is reached, who it is to the kernel, and how it is closed.
 
-use core::time::Duration;
 use std::fmt;
 use std::sync::{Arc, Once};
-use std::time::Instant;
 
-use lock_core::dlm::flags::LockFlags;
-use lock_core::dlm::mode::Mode;
-use lock_core::dlm::name::{LockspaceName, ResourceName, VALUE_LEN};
-use lock_core::dlm::request::{LockRequest, Request};
+use lock_core::dlm::name::LockspaceName;
+use lock_core::dlm::request::Request;
 use lock_rustix::dlm::fault::{DlmFault, Reason, Step};
 
-use super::engine::{Engine, Wanted};
+use super::engine::Engine;
 use super::error::{DlmError, DlmErrorKind};
-use super::guard::Guard;
-use super::table::Callback;
+use super::resource::Resource;
 use super::transport::{Kernel, Transport};
 
 /// A lockspace that this node has joined, opened. Any number of threads may ask it for locks at
@@ -26,25 +21,26 @@ use super::transport::{Kernel, Transport};
 ///
 /// A forked child must not use it. What it inherits keeps the locks until it calls `exec` or ends.
 ///
-/// ```no_run
+/// ```
+/// # mod m { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/dlm/doc.rs")); } use m::*;
 /// use std::time::Duration;
-/// use lock_std::dlm::{Lockspace, Mode};
+/// use lock_std::dlm::Mode;
 ///
-/// let lockspace = Lockspace::open("cluster1").unwrap();
+/// let lockspace = in_memory(); // in a cluster: Lockspace::open("cluster1")
 /// let disk = lockspace.resource("disk1").mode(Mode::PR);
 /// let guard = disk.lock_timeout(Duration::from_secs(5)).unwrap();
 /// guard.unlock().unwrap();
 /// lockspace.close();
 /// ```
 pub struct Lockspace {
-    context: Arc<Context>,
+    pub(super) context: Arc<Context>,
 }
 
 /// What a lockspace and its guards share.
 pub(super) struct Context {
     pub(super) name: String,
     pub(super) engine: Engine,
-    calls: Once,
+    pub(super) calls: Once,
 }
 
 impl Lockspace {
@@ -52,6 +48,13 @@ impl Lockspace {
     ///
     /// Fails with [`NoLockspace`](Reason::NoLockspace), [`Denied`](Reason::Denied),
     /// [`Version`](Reason::Version) or [`Name`](Reason::Name).
+    ///
+    /// ```
+    /// use lock_std::dlm::Lockspace;
+    ///
+    /// let error = Lockspace::open("never joined").unwrap_err();
+    /// assert!(error.to_string().contains("this node has not joined the lockspace"));
+    /// ```
     pub fn open(name: &str) -> Result<Lockspace, DlmError> {
         let error = |kind| DlmError { lockspace: name.to_owned(), resource: None, kind };
         let device = LockspaceName::new(name.as_bytes())
@@ -63,6 +66,28 @@ impl Lockspace {
     /// A lockspace that is reached in another way. For tests, and for what is no device.
     ///
     /// Fails with [`NoResources`](Reason::NoResources) if there can be no more threads.
+    ///
+    /// ```
+    /// use lock_core::dlm::{answer::Answer, name::LockId, request::Request};
+    /// use lock_std::dlm::{DlmErrorKind, DlmFault, Lockspace, Reason, Transport};
+    ///
+    /// /// A device that one may open, but not write to.
+    /// struct Forbidden;
+    ///
+    /// impl Transport for Forbidden {
+    ///     fn write(&self, _: &Request) -> Result<Option<LockId>, u16> {
+    ///         Err(13) // EACCES
+    ///     }
+    ///     fn read(&self) -> Result<Option<Answer>, DlmFault> {
+    ///         Ok(None) // stopped
+    ///     }
+    ///     fn stop(&self) {}
+    /// }
+    ///
+    /// let lockspace = Lockspace::over("forbidden", Box::new(Forbidden)).unwrap();
+    /// let error = lockspace.resource("disk1").lock().unwrap_err();
+    /// assert!(matches!(error.kind, DlmErrorKind::Fault(fault) if fault.reason == Reason::Denied));
+    /// ```
     pub fn over(name: &str, transport: Box<dyn Transport>) -> Result<Lockspace, DlmError> {
         let name = name.to_owned();
         match Engine::new(transport) {
@@ -79,19 +104,25 @@ impl Lockspace {
 
     /// A lock on this resource, to be described further and taken. A name is any bytes, 64 at most;
     /// NULs at its end do not count.
+    ///
+    /// ```
+    /// # mod m { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/dlm/doc.rs")); } use m::*;
+    /// let lockspace = in_memory(); // in a cluster: Lockspace::open("cluster1")
+    /// assert!(lockspace.resource(b"any \xFF bytes").try_lock().is_ok());
+    /// assert!(lockspace.resource([b'x'; 65]).try_lock().is_err(), "too long");
+    /// ```
     pub fn resource(&self, name: impl AsRef<[u8]>) -> Resource<'_> {
-        Resource {
-            lockspace: self,
-            name: name.as_ref().to_owned(),
-            mode: Mode::EX,
-            flags: LockFlags::empty(),
-            blocking: false,
-            on_blocking: None,
-        }
+        Resource::new(self, name.as_ref())
     }
 
     /// Who asks for the locks of this open lockspace, as far as the kernel knows: the number of one
     /// of its threads, which is what [`purge`](Lockspace::purge) and the kernel's lists name.
+    ///
+    /// ```
+    /// # mod m { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/dlm/doc.rs")); } use m::*;
+    /// let lockspace = in_memory(); // in a cluster: Lockspace::open("cluster1")
+    /// println!("on this node, `{}` in the kernel's lists is us", lockspace.owner());
+    /// ```
     pub fn owner(&self) -> u32 {
         self.context.engine.owner()
     }
@@ -101,6 +132,16 @@ impl Lockspace {
     ///
     /// Fails with [`Invalid`](Reason::Invalid) for the owner of this lockspace, for whom the kernel
     /// would end all that is held in it.
+    ///
+    /// ```
+    /// # mod m { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/dlm/doc.rs")); } use m::*;
+    /// let (ours, theirs) = by_two(); // in a cluster: Lockspace::open("cluster1"), twice
+    /// ours.resource("disk1").persistent().lock().unwrap().keep();
+    /// ours.close(); // or its program dies
+    /// assert!(theirs.resource("disk1").try_lock().is_err());
+    /// theirs.purge(0, 0).unwrap();
+    /// assert!(theirs.resource("disk1").try_lock().is_ok());
+    /// ```
     pub fn purge(&self, node: u32, owner: u32) -> Result<(), DlmError> {
         let outcome = if owner == self.owner() {
             let (step, reason) = (Step::Purge, Reason::Invalid);
@@ -113,6 +154,14 @@ impl Lockspace {
 
     /// Waits until everything is given back and the lockspace closed, without a limit. If guards
     /// are left, it returns at once, and the last of them closes it.
+    ///
+    /// ```
+    /// # mod m { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/dlm/doc.rs")); } use m::*;
+    /// let (ours, theirs) = by_two(); // in a cluster: Lockspace::open("cluster1"), twice
+    /// drop(ours.resource("disk1").lock().unwrap());
+    /// ours.close();
+    /// assert!(theirs.resource("disk1").try_lock().is_ok());
+    /// ```
     pub fn close(self) {
         if let Some(context) = Arc::into_inner(self.context) {
             context.engine.close();
@@ -130,178 +179,5 @@ impl Context {
 impl fmt::Debug for Lockspace {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
         out.debug_struct("Lockspace").field("name", &self.context.name).finish_non_exhaustive()
-    }
-}
-
-/// A lock to be taken: on which resource, and how. Exclusive, unless said otherwise.
-///
-/// ```no_run
-/// use lock_std::dlm::{DlmErrorKind, Lockspace, Mode};
-///
-/// let lockspace = Lockspace::open("cluster1").unwrap();
-/// let journal = lockspace.resource("journal").mode(Mode::PW).value();
-/// match journal.try_lock() {
-///     Ok(guard) => println!("version {:?}", guard.value()),
-///     Err(error) if error.kind == DlmErrorKind::Held => println!("somebody else writes"),
-///     Err(error) => panic!("{error}"),
-/// }
-/// ```
-#[derive(Clone)]
-#[must_use = "nothing is asked for yet"]
-pub struct Resource<'a> {
-    lockspace: &'a Lockspace,
-    name: Vec<u8>,
-    mode: Mode,
-    flags: LockFlags,
-    blocking: bool,
-    on_blocking: Option<Callback>,
-}
-
-impl Resource<'_> {
-    /// In this mode.
-    pub fn mode(self, mode: Mode) -> Self {
-        Resource { mode, ..self }
-    }
-
-    /// With the resource's value: [`Guard::value`] has it, and what is
-    /// [set](Guard::set_value) is written when the lock is given back.
-    pub fn value(self) -> Self {
-        self.flags(LockFlags::VALBLK)
-    }
-
-    /// As a lock that outlives this program, if it dies: an orphan, which keeps others out until
-    /// somebody on this node [adopts](Resource::adopt) or [purges](Lockspace::purge) it, or the
-    /// node dies.
-    pub fn persistent(self) -> Self {
-        self.flags(LockFlags::PERSISTENT)
-    }
-
-    /// With these flags of the kernel besides.
-    pub fn flags(self, flags: LockFlags) -> Self {
-        Resource { flags: self.flags | flags, ..self }
-    }
-
-    /// So that [`Guard::wanted`] tells who waits for this lock.
-    pub fn blocking_asts(self) -> Self {
-        Resource { blocking: true, ..self }
-    }
-
-    /// Calls this, on a thread of the lockspace's own, whenever somebody begins to wait because of
-    /// this lock: with the mode that he wants. It may wait, and convert or give back the lock; but
-    /// a guard that it owns itself is never dropped, so give it a [`Weak`](std::sync::Weak) one.
-    pub fn on_blocking(self, call: impl Fn(Mode) + Send + Sync + 'static) -> Self {
-        Resource { blocking: true, on_blocking: Some(Arc::new(call)), ..self }
-    }
-
-    /// Waits for the lock, without a limit.
-    ///
-    /// Fails with [`Fault`](DlmErrorKind::Fault) if the kernel does not take the request, or the
-    /// name is [too long](Reason::Name).
-    pub fn lock(&self) -> Result<Guard, DlmError> {
-        self.lock_until(LockFlags::empty(), None)
-    }
-
-    /// Waits for the lock for so long.
-    ///
-    /// The limit holds whatever the kernel does: while the lockspace stands still, because a node
-    /// died or the quorum is lost, too. Then the request is still to be written, or to be taken
-    /// back, which happens in the background as soon as the lockspace goes on; until then other
-    /// requests of this lockspace wait behind it.
-    ///
-    /// Fails with [`TimedOut`](DlmErrorKind::TimedOut), or as [`lock`](Resource::lock) does.
-    pub fn lock_timeout(&self, timeout: Duration) -> Result<Guard, DlmError> {
-        self.lock_until(LockFlags::empty(), Instant::now().checked_add(timeout))
-    }
-
-    /// Waits for the lock until then; see [`lock_timeout`](Resource::lock_timeout).
-    pub fn lock_deadline(&self, deadline: Instant) -> Result<Guard, DlmError> {
-        self.lock_until(LockFlags::empty(), Some(deadline))
-    }
-
-    /// Takes the lock if nobody is in the way. Waits for the answer, which another node may have
-    /// to give, without a limit.
-    ///
-    /// Fails with [`Held`](DlmErrorKind::Held), or as [`lock`](Resource::lock) does.
-    pub fn try_lock(&self) -> Result<Guard, DlmError> {
-        self.lock_until(LockFlags::NOQUEUE, None)
-    }
-
-    /// The same, but waits for the answer no longer than that.
-    pub fn try_lock_timeout(&self, timeout: Duration) -> Result<Guard, DlmError> {
-        self.lock_until(LockFlags::NOQUEUE, Instant::now().checked_add(timeout))
-    }
-
-    /// Takes over an orphan in this mode: a persistent lock whose program died on this node.
-    ///
-    /// Fails with [`NoLock`](Reason::NoLock) if there is none, and with
-    /// [`OtherMode`](Reason::OtherMode).
-    pub fn adopt(&self) -> Result<Guard, DlmError> {
-        self.try_adopt().map_err(|kind| self.error(kind))
-    }
-
-    pub(super) fn lock_until(
-        &self,
-        flags: LockFlags,
-        until: Option<Instant>,
-    ) -> Result<Guard, DlmError> {
-        let context = &self.lockspace.context;
-        let outcome = self.wanted(flags).and_then(|wanted| {
-            let name = wanted.name;
-            let (token, change) = context.engine.request(wanted, until)?;
-            let valued = self.flags.contains(LockFlags::VALBLK);
-            Ok(Guard::new(Arc::clone(context), token, name, valued, change))
-        });
-        outcome.map_err(|kind| self.error(kind))
-    }
-
-    fn try_adopt(&self) -> Result<Guard, DlmErrorKind> {
-        let context = &self.lockspace.context;
-        let engine = &context.engine;
-        let wanted = self.wanted(LockFlags::empty())?;
-        let token = engine.free_token();
-        let request = Request::Lock(LockRequest {
-            mode: self.mode,
-            flags: LockFlags::ORPHAN | LockFlags::PERSISTENT,
-            id: None,
-            token,
-            blocking: wanted.blocking,
-            transaction: 0,
-            value: [0; VALUE_LEN],
-            name: wanted.name,
-        });
-        let id = engine.write(Step::Adopt, request, None)?;
-        let fault = DlmFault { step: Step::Adopt, reason: Reason::NoLock, errno: 0 };
-        let id = id.ok_or(DlmErrorKind::Fault(fault))?;
-        let (name, valued) = (wanted.name, self.flags.contains(LockFlags::VALBLK));
-        engine.insert(token, wanted, id);
-        Ok(Guard::adopted(Arc::clone(context), token, name, valued))
-    }
-
-    fn wanted(&self, flags: LockFlags) -> Result<Wanted, DlmErrorKind> {
-        let name = ResourceName::new(&self.name)
-            .map_err(|error| DlmErrorKind::from_name(Step::Write, error))?;
-        if self.on_blocking.is_some() {
-            let context = &self.lockspace.context;
-            let mut started = Ok(());
-            context.calls.call_once(|| started = context.engine.spawn_caller());
-            started.map_err(DlmErrorKind::Fault)?;
-        }
-        let (blocking, on_blocking) = (self.blocking, self.on_blocking.clone());
-        Ok(Wanted { name, mode: self.mode, flags: self.flags | flags, blocking, on_blocking })
-    }
-
-    fn error(&self, kind: DlmErrorKind) -> DlmError {
-        self.lockspace.context.error(Some(&self.name), kind)
-    }
-}
-
-impl fmt::Debug for Resource<'_> {
-    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
-        out.debug_struct("Resource")
-            .field("lockspace", &self.lockspace.context.name)
-            .field("name", &String::from_utf8_lossy(&self.name))
-            .field("mode", &self.mode)
-            .field("flags", &self.flags)
-            .finish_non_exhaustive()
     }
 }

@@ -6,6 +6,7 @@
 //! another who tells the kernel which nodes there are.
 //!
 //! ```no_run
+//! // Needs a cluster.
 //! use lock_std::dlm::{Options, join, with_lockspace};
 //!
 //! join("cluster1", 0o600).unwrap();
@@ -32,6 +33,7 @@ mod error;
 mod guard;
 mod join;
 mod lockspace;
+mod resource;
 mod table;
 mod threads;
 mod transport;
@@ -45,6 +47,7 @@ pub use lock_core::dlm::mode::Mode;
 pub use lock_core::dlm::name::{LockId, ValueBlock};
 pub use lock_core::dlm::status::Status;
 pub use lock_rustix::dlm::fault::{DlmFault, Reason, Step};
-pub use lockspace::{Lockspace, Resource};
+pub use lockspace::Lockspace;
+pub use resource::Resource;
 pub use transport::Transport;
 pub use with::{Options, with_lockspace};

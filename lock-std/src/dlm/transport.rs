@@ -12,6 +12,32 @@ use rustix::event::{EventfdFlags, eventfd};
 use rustix::fd::{AsFd, OwnedFd};
 
 /// An open lockspace. Closing it, by dropping, ends all locks that are not persistent.
+///
+/// ```
+/// use std::sync::atomic::{AtomicU32, Ordering};
+/// use lock_core::dlm::{answer::Answer, name::LockId, request::Request};
+/// use lock_std::dlm::{DlmFault, Lockspace, Transport};
+///
+/// /// Counts what is written, and refuses it.
+/// struct Counting(&'static AtomicU32);
+///
+/// static WRITTEN: AtomicU32 = AtomicU32::new(0);
+///
+/// impl Transport for Counting {
+///     fn write(&self, _: &Request) -> Result<Option<LockId>, u16> {
+///         self.0.fetch_add(1, Ordering::Relaxed);
+///         Err(12) // ENOMEM
+///     }
+///     fn read(&self) -> Result<Option<Answer>, DlmFault> {
+///         Ok(None)
+///     }
+///     fn stop(&self) {}
+/// }
+///
+/// let lockspace = Lockspace::over("counted", Box::new(Counting(&WRITTEN))).unwrap();
+/// assert!(lockspace.resource("disk1").lock().is_err());
+/// assert_eq!(WRITTEN.load(Ordering::Relaxed), 1);
+/// ```
 pub trait Transport: Send + Sync {
     /// Writes a request: the id of a new lock, or none, or the system's error number. May block.
     fn write(&self, request: &Request) -> Result<Option<LockId>, u16>;

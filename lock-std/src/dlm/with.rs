@@ -10,6 +10,17 @@ use super::error::DlmError;
 use super::lockspace::Lockspace;
 
 /// How [`Lockspace::with_lock`] takes its lock.
+///
+/// ```
+/// # mod m { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/dlm/doc.rs")); } use m::*;
+/// use std::time::Duration;
+/// use lock_std::dlm::{Mode, Options};
+///
+/// let lockspace = in_memory(); // in a cluster: Lockspace::open("cluster1")
+/// let timeout = Some(Duration::from_secs(5));
+/// let reading = Options { mode: Mode::PR, timeout, ..Options::default() };
+/// assert_eq!(lockspace.with_lock("disk1", &reading, || 42).unwrap(), 42);
+/// ```
 #[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
 pub struct Options {
     /// In this mode; exclusive by default.
@@ -50,10 +61,11 @@ impl Lockspace {
     /// [`TimedOut`](super::DlmErrorKind::TimedOut) before the function runs, and with
     /// [`Lost`](super::DlmErrorKind::Lost) after it, if somebody else ended the lock meanwhile.
     ///
-    /// ```no_run
-    /// use lock_std::dlm::{Lockspace, Options};
+    /// ```
+    /// # mod m { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/dlm/doc.rs")); } use m::*;
+    /// use lock_std::dlm::Options;
     ///
-    /// let lockspace = Lockspace::open("cluster1").unwrap();
+    /// let lockspace = in_memory(); // in a cluster: Lockspace::open("cluster1")
     /// let options = Options { try_: true, ..Options::default() };
     /// let sum = lockspace.with_lock("disk1", &options, || 1 + 1).unwrap();
     /// assert_eq!(sum, 2);
