@@ -12,7 +12,7 @@ use std::path::Path;
 use std::process::{Child, Command, Stdio};
 
 use lock_tests::bench::plot::{Series, chart};
-use lock_tests::bench::{figure, late, machine, percentile, rivals, root, write_doc};
+use lock_tests::bench::{dead, figure, late, machine, percentile, rivals, root, write_doc};
 
 const HOLD_US: u64 = 300;
 const CROWDS: [usize; 4] = [2, 8, 64, 256];
@@ -193,10 +193,13 @@ fn main() {
         .collect();
     let late =
         late::table(Path::new(env!("CARGO_BIN_EXE_waiter")), &limited, Path::new("/dev/shm"));
+    let ours = rows.iter().filter(|(way, _)| way.ours && !way.name.contains(' '));
+    let ended: Vec<&str> = [BASES[1]].into_iter().chain(ours.map(|(way, _)| way.name)).collect();
+    let dead = dead::table(Path::new(env!("CARGO_BIN_EXE_waiter")), &ended, Path::new("/dev/shm"));
     if !wanted.is_empty() {
         return;
     }
-    write_doc("waiting.md", &page(&rows, &late));
+    write_doc("waiting.md", &page(&rows, &late, &dead));
     draw(&rows);
 }
 
@@ -228,7 +231,7 @@ fn draw(rows: &[(Way, Vec<Outcome>)]) {
     write_doc("waiting-cost.svg", &cost);
 }
 
-fn page(rows: &[(Way, Vec<Outcome>)], late: &str) -> String {
+fn page(rows: &[(Way, Vec<Outcome>)], late: &str, dead: &str) -> String {
     let mut text = format!(
         "# Waiting, measured\n\nWritten by `cargo bench -p lock-tests --bench waiting`. Processes \
          take turns with one lock on tmpfs, each holding it for {HOLD_US} µs. A hand-over is the \
@@ -262,4 +265,7 @@ fn page(rows: &[(Way, Vec<Outcome>)], late: &str) -> String {
     }
     text + "\n## How late a limit of 5 ms is noticed\n\nNever early: the bench would fail.\n\n"
         + late
+        + "\n## How soon a killed holder's lock is the next one's\n\nFrom before the kill to the \
+           waiter's return.\n\n"
+        + dead
 }

@@ -5,7 +5,8 @@
 //! it back, by the monotonic clock in nanoseconds; and how much processor time all that took.
 //! `waiter stamp HOLD_US` is what runs under a locking command. `waiter late WAY PATH US TIMES`
 //! waits so long in vain, so many times, and prints how late each wait ended, in nanoseconds;
-//! `waiter have WAY PATH` is why.
+//! `waiter have WAY PATH` is why; `waiter next WAY PATH` says `ready`, waits for that one's end, and
+//! prints when it had the lock.
 
 use core::time::Duration;
 use std::ffi::OsString;
@@ -42,6 +43,13 @@ fn main() {
     if way == "have" {
         let way = next().into_string().expect("a name");
         return have(&way, Path::new(&next()));
+    }
+    if way == "next" {
+        let way = next().into_string().expect("a name");
+        println!("ready");
+        let (acquired, _) = take(&way, Path::new(&next()), 0);
+        println!("{acquired}");
+        return;
     }
     let (path, hold_us, ms) = (PathBuf::from(next()), number(next()), number(next()));
     println!("ready");
@@ -226,11 +234,16 @@ fn late(way: &str, path: &Path, limit_us: u64, times: u64) {
 
 /// Has the lock until there is nothing more to read.
 fn have(way: &str, path: &Path) {
-    let kind = Ours::parse(way).kind;
     let until_told = || {
         println!("ready");
         let _ = std::io::stdin().read_line(&mut String::new());
     };
+    if way == "flock(2)" {
+        let file = File::create(path).expect("it opens");
+        flock(&file, FlockOperation::LockExclusive).expect("a lock");
+        return until_told();
+    }
+    let kind = Ours::parse(way).kind;
     if kind.is_existence() {
         let guard = ExistenceLock::at(path, kind).lock().expect("a lock");
         until_told();
