@@ -5,8 +5,8 @@
 //! it back, by the monotonic clock in nanoseconds; and how much processor time all that took.
 //! `waiter stamp HOLD_US` is what runs under a locking command. `waiter late WAY PATH US TIMES`
 //! waits so long in vain, so many times, and prints how late each wait ended, in nanoseconds;
-//! `waiter have WAY PATH` is why; `waiter next WAY PATH` says `ready`, waits for that one's end, and
-//! prints when it had the lock.
+//! `waiter have WAY PATH` is why; `waiter next WAY PATH` says `ready`, waits for the end of that,
+//! and prints when it had the lock.
 
 use core::time::Duration;
 use std::ffi::OsString;
