@@ -30,6 +30,13 @@ pub struct Fault {
 }
 
 /// A system call that an attempt can make, by the name its manual page has.
+///
+/// ```
+/// use lock_core::fault::Call;
+///
+/// assert_eq!(Call::Flock.name(), "flock");
+/// assert_eq!(Call::Pwrite.name(), "write", "by the name that people know");
+/// ```
 #[derive(Clone, Copy, Debug, Eq, Hash, PartialEq)]
 #[non_exhaustive]
 pub enum Call {
@@ -70,6 +77,17 @@ pub enum Call {
 }
 
 /// See [`Fault::kind`].
+///
+/// ```
+/// use lock_core::fault::{Call, Fault, FaultKind};
+/// use lock_core::os::Node;
+///
+/// let full =
+///     Fault { call: Call::Pwrite, node: Node::Lock, kind: FaultKind::NoSpace, errno: 28 };
+/// assert_eq!(full.kind.reason(), "no space left on device");
+/// // What may pass by itself, and what will not.
+/// assert!(matches!(full.kind, FaultKind::NoSpace | FaultKind::Quota | FaultKind::NoLocks));
+/// ```
 #[derive(Clone, Copy, Debug, Eq, Hash, PartialEq)]
 #[non_exhaustive]
 pub enum FaultKind {

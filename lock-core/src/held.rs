@@ -48,6 +48,17 @@ struct Entry<F> {
 }
 
 /// See [`Held::insert`].
+///
+/// ```
+/// use lock_core::held::{HELD_MAX, Held, InsertError};
+/// use lock_core::os::{Inode, Mode};
+///
+/// let held = Held::<()>::new();
+/// let insert = |ino| held.insert(Inode { dev: 1, ino }, 100, Mode::Exclusive);
+/// assert!((0..HELD_MAX as u64).all(|ino| insert(ino).is_ok()));
+/// assert_eq!(insert(0), Err(InsertError::HeldByThisProcess));
+/// assert_eq!(insert(HELD_MAX as u64), Err(InsertError::Full));
+/// ```
 #[derive(Clone, Copy, Debug, Eq, Hash, PartialEq)]
 pub enum InsertError {
     /// It is in the table already.
@@ -63,6 +74,16 @@ impl<F> Held<F> {
     }
 
     /// Whether no file is held: then there is no need to look one up.
+    ///
+    /// ```
+    /// use lock_core::held::Held;
+    /// use lock_core::os::{Inode, Mode};
+    ///
+    /// let held = Held::<()>::new();
+    /// assert!(held.is_empty());
+    /// held.insert(Inode { dev: 1, ino: 2 }, 100, Mode::Shared).unwrap();
+    /// assert!(!held.is_empty());
+    /// ```
     pub fn is_empty(&self) -> bool {
         self.with(|table| table.is_empty()).unwrap_or(false)
     }
@@ -91,6 +112,16 @@ impl<F> Held<F> {
     }
 
     /// Notes that the held file is held in another way now.
+    ///
+    /// ```
+    /// use lock_core::held::Held;
+    /// use lock_core::os::{Inode, Mode};
+    ///
+    /// let (held, inode) = (Held::<()>::new(), Inode { dev: 1, ino: 2 });
+    /// held.insert(inode, 100, Mode::Shared).unwrap();
+    /// held.set_mode(inode, Mode::Exclusive);
+    /// assert_eq!(held.mode(inode, 100), Some(Mode::Exclusive));
+    /// ```
     pub fn set_mode(&self, inode: Inode, mode: Mode) {
         self.with(|table| {
             if let Some(entry) = find(table, inode) {
@@ -101,6 +132,20 @@ impl<F> Held<F> {
 
     /// Closes a descriptor of the file; while process `pid` holds the file, keeps it open until the
     /// file is released. Gives it back if there is no room for that.
+    ///
+    /// ```
+    /// use std::rc::Rc;
+    ///
+    /// use lock_core::held::Held;
+    /// use lock_core::os::{Inode, Mode};
+    ///
+    /// let (held, inode, file) = (Held::new(), Inode { dev: 1, ino: 2 }, Rc::new("a descriptor"));
+    /// held.insert(inode, 100, Mode::Exclusive).unwrap();
+    /// held.close(inode, 100, Rc::clone(&file)).unwrap();
+    /// assert_eq!(Rc::strong_count(&file), 2, "open as long as the lock is held");
+    /// held.remove(inode);
+    /// assert_eq!(Rc::strong_count(&file), 1);
+    /// ```
     pub fn close(&self, inode: Inode, pid: u32, file: F) -> Result<(), F> {
         let mut file = Some(file);
         self.with(|table| match find(table, inode) {

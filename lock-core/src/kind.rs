@@ -68,12 +68,26 @@ impl Kind {
     }
 
     /// Whether several can hold it at once.
+    ///
+    /// ```
+    /// use lock_core::kind::Kind;
+    ///
+    /// assert!(Kind::Flock.can_be_shared());
+    /// assert!(!Kind::File.can_be_shared(), "its file names one holder");
+    /// ```
     pub const fn can_be_shared(self) -> bool {
         matches!(self, Kind::Flock | Kind::Lockf | Kind::Ofd)
     }
 
     /// Whether the lock is a name that stays when its process is gone, and not a kernel lock on an
     /// open file.
+    ///
+    /// ```
+    /// use lock_core::kind::Kind;
+    ///
+    /// assert!(Kind::EXISTENCE.into_iter().all(Kind::is_existence));
+    /// assert!(!Kind::KERNEL.into_iter().any(Kind::is_existence));
+    /// ```
     pub const fn is_existence(self) -> bool {
         matches!(self, Kind::Nfs | Kind::Symlink | Kind::Mkdir | Kind::Pidfile)
     }

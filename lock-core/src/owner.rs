@@ -15,6 +15,13 @@ use crate::payload::message::{MESSAGE_MAX, parse_pid};
 pub const HOST_MAX: usize = 64;
 
 /// A process id as some text states it: positive, perhaps larger than any that exists.
+///
+/// ```
+/// use lock_core::owner::Pid;
+///
+/// assert_eq!(Pid::new(4711).unwrap().get(), 4711);
+/// assert_eq!(Pid::new(0), None, "what kill(2) takes for a whole group");
+/// ```
 #[derive(Clone, Copy, Debug, Eq, Hash, Ord, PartialEq, PartialOrd)]
 pub struct Pid(NonZeroU64);
 
@@ -25,14 +32,38 @@ pub type Host = ArrayVec<u8, HOST_MAX>;
 pub type Text = ArrayVec<u8, MESSAGE_MAX>;
 
 /// The 128 bits of `/proc/sys/kernel/random/boot_id`: which run of which kernel.
+///
+/// ```
+/// use lock_core::owner::{BootId, Owner, Pid, Same};
+///
+/// let before = Owner { boot: Some(BootId([1; 16])), ..Owner::from_pid(4711) };
+/// let after = Owner { boot: Some(BootId([2; 16])), ..Owner::from_pid(4711) };
+/// assert_eq!(before.same_process(&after), Same::No, "the machine was started anew between them");
+/// ```
 #[derive(Clone, Copy, Debug, Eq, Hash, PartialEq)]
 pub struct BootId(pub [u8; 16]);
 
 /// When a process started: clock ticks since boot, field 22 of `/proc/PID/stat`.
+///
+/// ```
+/// use lock_core::owner::{Owner, Same, StartTime};
+///
+/// let first = Owner { start: Some(StartTime(500)), ..Owner::from_pid(4711) };
+/// let second = Owner { start: Some(StartTime(900)), ..Owner::from_pid(4711) };
+/// assert_eq!(first.same_process(&second), Same::No, "the pid was used again");
+/// ```
 #[derive(Clone, Copy, Debug, Eq, Hash, Ord, PartialEq, PartialOrd)]
 pub struct StartTime(pub u64);
 
 /// A pid namespace: the inode number of `/proc/PID/ns/pid`.
+///
+/// ```
+/// use lock_core::owner::{Owner, PidNamespace, Same};
+///
+/// let host = Owner { pid_namespace: Some(PidNamespace(0xEFFF_FFFC)), ..Owner::from_pid(7) };
+/// let container = Owner { pid_namespace: Some(PidNamespace(4026532201)), ..Owner::from_pid(7) };
+/// assert_eq!(host.same_process(&container), Same::No, "each counts its own pid 7");
+/// ```
 #[derive(Clone, Copy, Debug, Eq, Hash, PartialEq)]
 pub struct PidNamespace(pub u64);
 
@@ -62,6 +93,17 @@ pub struct Owner {
 }
 
 /// See [`Owner::same_process`].
+///
+/// ```
+/// use lock_core::owner::{BootId, Owner, PidNamespace, Same, StartTime};
+///
+/// let mut one = Owner::from_pid(4711);
+/// assert_eq!(one.same_process(&one), Same::Unknown, "equal, but a pid alone is no identity");
+/// one.start = Some(StartTime(500));
+/// one.boot = Some(BootId([1; 16]));
+/// one.pid_namespace = Some(PidNamespace(0xEFFF_FFFC));
+/// assert_eq!(one.same_process(&one), Same::Yes);
+/// ```
 #[derive(Clone, Copy, Debug, Eq, Hash, PartialEq)]
 pub enum Same {
     /// Nothing else can have these facts.
@@ -86,12 +128,28 @@ impl Pid {
 
 impl Owner {
     /// An owner of whom only the pid is known.
+    ///
+    /// ```
+    /// use lock_core::owner::{Owner, Pid};
+    ///
+    /// assert_eq!(Owner::from_pid(4711).pid, Pid::new(4711));
+    /// assert_eq!(Owner::from_pid(0), Owner::default(), "nobody in particular");
+    /// ```
     pub fn from_pid(pid: u32) -> Owner {
         Owner { pid: Pid::new(u64::from(pid)), ..Owner::default() }
     }
 
     /// Whether both describe one process. `Yes` takes an equal pid, start time, boot and pid
     /// namespace, known to both sides; host names decide nothing when boots are known.
+    ///
+    /// ```
+    /// use lock_core::owner::{Host, Owner, Same};
+    ///
+    /// let here = Owner { host: Host::try_from(&b"vm"[..]).ok(), ..Owner::from_pid(4711) };
+    /// let renamed = Owner { host: Host::try_from(&b"vm2"[..]).ok(), ..Owner::from_pid(4711) };
+    /// assert_eq!(here.same_process(&renamed), Same::Unknown, "hosts can be renamed");
+    /// assert_eq!(here.same_process(&Owner::from_pid(4712)), Same::No);
+    /// ```
     pub fn same_process(&self, other: &Owner) -> Same {
         let facts = [
             compare(self.boot, other.boot),

@@ -25,6 +25,15 @@ pub struct Refresh {
 }
 
 /// What [`Refresh::poll`] says.
+///
+/// ```
+/// use lock_core::refresh::{Due, Refresh};
+///
+/// let refresh = Refresh::new(0, 5_000, 10_000);
+/// assert_eq!(refresh.poll(10_000), Due::Now);
+/// // The process was stopped for a while: somebody may have the lock by now.
+/// assert_eq!(refresh.poll(10_001), Due::Overdue);
+/// ```
 #[derive(Clone, Copy, Debug, Eq, Hash, PartialEq)]
 pub enum Due {
     /// Nothing before this time.
@@ -64,6 +73,14 @@ impl Refresh {
     }
 
     /// The touch failed.
+    ///
+    /// ```
+    /// use lock_core::refresh::{Due, Refresh};
+    ///
+    /// let mut refresh = Refresh::new(0, 4_000, 8_000);
+    /// refresh.handle_failed(4_000);
+    /// assert_eq!(refresh.poll(4_000), Due::At(5_000), "a quarter of the interval later");
+    /// ```
     pub fn handle_failed(&mut self, now_ms: u64) {
         let soon_ms = self.every_ms.checked_div(RETRIES).unwrap_or(0).max(1);
         self.next_ms = now_ms.saturating_add(soon_ms);

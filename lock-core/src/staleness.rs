@@ -12,132 +12,32 @@
 //!   runs ► live; other ns ► unknown
 //! ```
 
+mod facts;
+mod verdict;
+
+pub use facts::{Claim, Evidence, Observer, TimeNamespace};
+pub use verdict::{Alive, Stale, Unknown, Verdict};
+
 use crate::os::ProcessState;
 use crate::owner::{Owner, PidNamespace};
 
-/// A time namespace: the inode number of `/proc/PID/ns/time`. Start times are counted in it.
-#[derive(Clone, Copy, Debug, Eq, Hash, PartialEq)]
-pub struct TimeNamespace(pub u64);
-
-/// What a lock says of its holder.
-#[derive(Clone, Debug, Default, Eq, Hash, PartialEq)]
-pub struct Claim {
-    /// Who.
-    pub owner: Owner,
-    /// When that process started by the wall clock, in microseconds since 1970.
-    pub started_at_us: Option<i64>,
-    /// The namespace its start time is counted in.
-    pub time_namespace: Option<TimeNamespace>,
-    /// Whether the holder keeps the lock's own file flocked for as long as it lives.
-    pub flocked: bool,
-}
-
-/// The one who judges.
-#[derive(Clone, Debug, Default, Eq, Hash, PartialEq)]
-pub struct Observer {
-    /// Itself: host, boot and pid namespace are compared with the holder's.
-    pub owner: Owner,
-    /// Its time namespace.
-    pub time_namespace: Option<TimeNamespace>,
-}
-
-/// What was found out about a lock that is in the way.
-#[derive(Clone, Copy, Debug, Eq, Hash, PartialEq)]
-pub struct Evidence {
-    /// What has become of the process with the claimed pid; `None` if it was not looked up.
-    pub process: Option<ProcessState>,
-    /// Whether the observer holds the flock of the lock's own file.
-    pub flock_obtained: bool,
-    /// Whether the file system has this kernel only: a disk or memory, no network.
-    pub local: bool,
-    /// Time since the lock was last touched by the clock of its file system; negative if that
-    /// clock went back.
-    pub age_ms: i64,
-}
-
-/// See the rules: [`strict`], [`jane_street`], [`pidfile`], [`by_age`].
-#[derive(Clone, Copy, Debug, Eq, Hash, PartialEq)]
-pub enum Verdict {
-    /// Somebody holds it.
-    Live(Alive),
-    /// Nobody does.
-    Stale(Stale),
-    /// It cannot be told from here; so it stays.
-    Unknown(Unknown),
-}
-
-/// Why a lock is taken for held.
-#[derive(Clone, Copy, Debug, Eq, Hash, PartialEq)]
-#[non_exhaustive]
-pub enum Alive {
-    /// Its process runs.
-    Runs,
-    /// It is not old enough to be doubted. At this age, in milliseconds, it will be.
-    Fresh(u64),
-}
-
-/// Why a lock is stale.
-#[derive(Clone, Copy, Debug, Eq, Hash, PartialEq)]
-#[non_exhaustive]
-pub enum Stale {
-    /// The kernel dropped the holder's flock: every process that had the file is gone.
-    KernelReleased,
-    /// No process has the pid.
-    NoProcess,
-    /// The process is a zombie.
-    Zombie,
-    /// Another process has the pid now.
-    PidReused,
-    /// The machine was started anew since.
-    Rebooted,
-    /// It is older than the user allowed.
-    Expired,
-    /// Its owner, or somebody on its behalf, asked for its removal.
-    GivenUp,
-}
-
-impl Stale {
-    /// The reason, as the end of a sentence about the lock.
-    pub const fn reason(self) -> &'static str {
-        match self {
-            Stale::KernelReleased => "its holder has ended: the kernel released its flock",
-            Stale::NoProcess => "no process has its holder's pid",
-            Stale::Zombie => "its holder has ended and waits to be reaped",
-            Stale::PidReused => "its holder's pid is another process's now",
-            Stale::Rebooted => "the machine was started anew since",
-            Stale::Expired => "it is older than allowed",
-            Stale::GivenUp => "its removal was asked for",
-        }
-    }
-}
-
-/// Why nothing can be said.
-#[derive(Clone, Copy, Debug, Eq, Hash, PartialEq)]
-#[non_exhaustive]
-pub enum Unknown {
-    /// It is another host's, or another kernel's on shared storage.
-    OtherHost,
-    /// Its pid is counted in another namespace.
-    OtherNamespace,
-    /// It names no process.
-    NoPid,
-    /// It cannot be read as any payload.
-    Unreadable,
-}
-
-impl Unknown {
-    /// The reason, as the end of a sentence about the lock.
-    pub const fn reason(self) -> &'static str {
-        match self {
-            Unknown::OtherHost => "its holder is on another host or lived before another boot",
-            Unknown::OtherNamespace => "its holder's pid counts in another pid namespace",
-            Unknown::NoPid => "it names no process",
-            Unknown::Unreadable => "it does not say who holds it in a way known here",
-        }
-    }
-}
-
 /// What the user allows beyond proof.
+///
+/// ```
+/// use lock_core::owner::{BootId, Host, Owner};
+/// use lock_core::staleness::{Claim, Evidence, Observer, Policy, Stale, Unknown, Verdict, strict};
+///
+/// let owner = |boot| {
+///     let host = Host::try_from(&b"vm"[..]).ok();
+///     Owner { host, boot: Some(BootId([boot; 16])), ..Owner::default() }
+/// };
+/// let claim = Claim { owner: owner(1), ..Claim::default() };
+/// let me = Observer { owner: owner(2), ..Observer::default() };
+/// let evidence = Evidence { process: None, flock_obtained: true, local: false, age_ms: 0 };
+/// let judge = |trust_host_name| strict(&claim, &me, &evidence, Policy { trust_host_name });
+/// assert_eq!(judge(false), Verdict::Unknown(Unknown::OtherHost));
+/// assert_eq!(judge(true), Verdict::Stale(Stale::Rebooted));
+/// ```
 #[derive(Clone, Copy, Debug, Default, Eq, Hash, PartialEq)]
 pub struct Policy {
     /// Takes equal host names for the same machine after a reboot, on network file systems too.
@@ -145,6 +45,16 @@ pub struct Policy {
 }
 
 /// Whether the claimed pid means something to the observer: then look the process up.
+///
+/// ```
+/// use lock_core::owner::{Owner, PidNamespace};
+/// use lock_core::staleness::{Claim, Observer, pid_is_comparable};
+///
+/// let mut claim = Claim { owner: Owner::from_pid(7), ..Claim::default() };
+/// assert!(pid_is_comparable(&claim, &Observer::default()));
+/// claim.owner.pid_namespace = Some(PidNamespace(4026532201));
+/// assert!(!pid_is_comparable(&claim, &Observer::default()));
+/// ```
 pub fn pid_is_comparable(claim: &Claim, observer: &Observer) -> bool {
     let theirs = &claim.owner;
     let mine = &observer.owner;
@@ -208,6 +118,21 @@ pub fn strict(claim: &Claim, observer: &Observer, evidence: &Evidence, policy: P
 /// The rule of `Lock_file_blocking.Nfs`: same host name, and no such process or one that started
 /// at another time. Unlike the original, a process that may not be signalled is alive.
 /// Source: `core_unix` v0.15 to v0.18.
+///
+/// ```
+/// use lock_core::os::ProcessState;
+/// use lock_core::owner::{Host, Owner};
+/// use lock_core::staleness::{Claim, Evidence, Observer, Stale, Unknown, Verdict, jane_street};
+///
+/// let owner = Owner { host: Host::try_from(&b"vm"[..]).ok(), ..Owner::from_pid(7) };
+/// let me = Observer { owner: owner.clone(), ..Observer::default() };
+/// let mut claim = Claim { owner, ..Claim::default() };
+/// let process = Some(ProcessState::Gone);
+/// let evidence = Evidence { process, flock_obtained: false, local: false, age_ms: 0 };
+/// assert_eq!(jane_street(&claim, &me, &evidence), Verdict::Stale(Stale::NoProcess));
+/// claim.owner.host = None;
+/// assert_eq!(jane_street(&claim, &me, &evidence), Verdict::Unknown(Unknown::OtherHost));
+/// ```
 pub fn jane_street(claim: &Claim, observer: &Observer, evidence: &Evidence) -> Verdict {
     if same_host(&claim.owner, &observer.owner) != Some(true) {
         return Verdict::Unknown(Unknown::OtherHost);
@@ -231,6 +156,22 @@ pub fn jane_street(claim: &Claim, observer: &Observer, evidence: &Evidence) -> V
 /// than `live_factor` times that. `stale_age_ms` 0: never. The factor is 25, since Julia 1.11 5
 /// where the holder refreshes.
 /// Source: Pidfile.jl 1.3, `FileWatching.Pidfile`.
+///
+/// ```
+/// use lock_core::os::ProcessState;
+/// use lock_core::owner::Owner;
+/// use lock_core::staleness::{Claim, Evidence, Observer, Stale, Verdict, pidfile};
+///
+/// let me = Observer::default();
+/// let claim = Claim { owner: Owner::from_pid(7), ..Claim::default() };
+/// let judge = |age_ms| {
+///     let process = Some(ProcessState::Running { start: None, started_at_us: None });
+///     let evidence = Evidence { process, flock_obtained: false, local: true, age_ms };
+///     pidfile(&claim, &me, &evidence, 10_000, 25)
+/// };
+/// assert!(matches!(judge(250_000), Verdict::Live(_)), "the process runs");
+/// assert_eq!(judge(250_001), Verdict::Stale(Stale::Expired), "and is given no longer than that");
+/// ```
 pub fn pidfile(
     claim: &Claim,
     observer: &Observer,
@@ -250,6 +191,14 @@ pub fn pidfile(
 
 /// The rule of lock files that say nothing, as liblockfile's after 5 minutes: too old is stale.
 /// 0: never.
+///
+/// ```
+/// use lock_core::staleness::{Evidence, Stale, Verdict, by_age};
+///
+/// let evidence = Evidence { process: None, flock_obtained: true, local: true, age_ms: 300_001 };
+/// assert_eq!(by_age(&evidence, 300_000), Verdict::Stale(Stale::Expired));
+/// assert!(matches!(by_age(&evidence, 0), Verdict::Live(_)), "0: never");
+/// ```
 pub fn by_age(evidence: &Evidence, stale_age_ms: u64) -> Verdict {
     let age_ms = u64::try_from(evidence.age_ms).unwrap_or(0);
     if stale_age_ms == 0 {

@@ -33,6 +33,15 @@ enum State {
 }
 
 /// What [`Wait::poll`] says.
+///
+/// ```
+/// use lock_core::wait::{Due, Wait};
+///
+/// let mut wait = Wait::until(Some(5));
+/// assert_eq!(wait.poll(70), Due::Now, "however late it is, there is one try");
+/// wait.handle_held(70, 0);
+/// assert_eq!(wait.poll(70), Due::TimedOut);
+/// ```
 #[derive(Clone, Copy, Debug, Eq, Hash, PartialEq)]
 pub enum Due {
     /// Try.
@@ -80,6 +89,16 @@ impl Wait {
     }
 
     /// The lock may have been released: the next try is due at once, and pauses start short again.
+    ///
+    /// ```
+    /// use lock_core::wait::{Due, Wait};
+    ///
+    /// let mut wait = Wait::until(None);
+    /// wait.handle_held(0, 0);
+    /// assert!(matches!(wait.poll(1), Due::At(_)));
+    /// wait.handle_woken();
+    /// assert_eq!(wait.poll(1), Due::Now);
+    /// ```
     pub const fn handle_woken(&mut self) {
         if matches!(self.state, State::Pausing { .. }) {
             *self = Wait::until(self.deadline_ns);

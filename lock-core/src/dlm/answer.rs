@@ -13,6 +13,23 @@ use super::version::Version;
 pub const ANSWER_MAX: usize = 72 + 32;
 
 /// One answer about one lock.
+///
+/// ```
+/// use lock_core::dlm::Layout;
+/// use lock_core::dlm::answer::{Answer, Completion, Event};
+/// use lock_core::dlm::flags::AnswerFlags;
+/// use lock_core::dlm::name::{LockId, Token};
+/// use lock_core::dlm::status::Status;
+/// use lock_core::dlm::version::Version;
+///
+/// let status = Status::WouldBlock;
+/// let ended = Completion { status, flags: AnswerFlags::empty(), value: None };
+/// let event = Event::Completion(ended);
+/// let answer = Answer { token: Token::new(7), id: LockId::new(1).unwrap(), event };
+/// let (bytes, len) = answer.encode(Layout::NATIVE, Version::OURS);
+/// assert_eq!(Answer::decode(&bytes[..len], Layout::NATIVE), Ok(answer));
+/// assert!(Answer::decode(&bytes[..10], Layout::NATIVE).is_err());
+/// ```
 #[derive(Clone, Copy, Debug, Eq, Hash, PartialEq)]
 pub struct Answer {
     /// The number that its last request carried; none if that is none of ours. Who unlocks
@@ -26,6 +43,18 @@ pub struct Answer {
 }
 
 /// See [`Answer::event`].
+///
+/// ```
+/// use lock_core::dlm::answer::Event;
+/// use lock_core::dlm::mode::Mode;
+///
+/// /// Whether a reader should let go, for a writer who waits.
+/// fn is_in_the_way(event: &Event) -> bool {
+///     matches!(event, Event::Blocking(wanted) if !wanted.is_compatible(Mode::PR))
+/// }
+/// assert!(is_in_the_way(&Event::Blocking(Mode::EX)));
+/// assert!(!is_in_the_way(&Event::Blocking(Mode::CR)));
+/// ```
 #[derive(Clone, Copy, Debug, Eq, Hash, PartialEq)]
 pub enum Event {
     /// An operation ended.
@@ -35,6 +64,17 @@ pub enum Event {
 }
 
 /// How an operation ended.
+///
+/// ```
+/// use lock_core::dlm::answer::Completion;
+/// use lock_core::dlm::flags::AnswerFlags;
+/// use lock_core::dlm::status::Status;
+///
+/// let (flags, value) = (AnswerFlags::VALNOTVALID, Some([0; 32]));
+/// let ended = Completion { status: Status::Granted, flags, value };
+/// let trusted = ended.value.filter(|_| !ended.flags.contains(AnswerFlags::VALNOTVALID));
+/// assert_eq!(trusted, None, "its last writer died");
+/// ```
 #[derive(Clone, Copy, Debug, Eq, Hash, PartialEq)]
 pub struct Completion {
     /// How.

@@ -61,6 +61,14 @@ bitflags! {
 
 bitflags! {
     /// How a lockspace is made (`DLM_LSFL_*`).
+    ///
+    /// ```
+    /// use lock_core::dlm::flags::LockspaceFlags;
+    ///
+    /// let flags = LockspaceFlags::from_bits_retain(0x18);
+    /// assert!(flags.contains(LockspaceFlags::NEWEXCL));
+    /// assert_eq!(flags.bits(), 0x18, "what has no name is kept");
+    /// ```
     #[derive(Clone, Copy, Debug, Default, Eq, Hash, PartialEq)]
     pub struct LockspaceFlags: u32 {
         /// Fail if this node has it already, instead of counting one more user.
@@ -72,6 +80,12 @@ bitflags! {
 
 bitflags! {
     /// How a lockspace is left (`DLM_USER_LSFLG_*`).
+    ///
+    /// ```
+    /// use lock_core::dlm::flags::ReleaseFlags;
+    ///
+    /// assert_eq!((ReleaseFlags::AUTOFREE | ReleaseFlags::FORCEFREE).bits(), 3);
+    /// ```
     #[derive(Clone, Copy, Debug, Default, Eq, Hash, PartialEq)]
     pub struct ReleaseFlags: u32 {
         /// Leave it when its last user closes it. No kernel so far does.
@@ -85,6 +99,13 @@ bitflags! {
 
 bitflags! {
     /// What an answer says besides its status (`DLM_SBF_*`).
+    ///
+    /// ```
+    /// use lock_core::dlm::flags::AnswerFlags;
+    ///
+    /// let flags = AnswerFlags::from_bits_retain(0x5);
+    /// assert_eq!(flags, AnswerFlags::DEMOTED | AnswerFlags::ALTMODE);
+    /// ```
     #[derive(Clone, Copy, Debug, Default, Eq, Hash, PartialEq)]
     pub struct AnswerFlags: u8 {
         /// The lock was at `NL` for a while, against a deadlock.

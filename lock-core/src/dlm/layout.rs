@@ -48,6 +48,14 @@ impl Layout {
 }
 
 /// Why bytes are no request or answer.
+///
+/// ```
+/// use lock_core::dlm::request::Request;
+/// use lock_core::dlm::{Layout, LayoutError};
+///
+/// assert_eq!(Request::decode(&[0; 20], Layout::Bits64), Err(LayoutError::TooShort));
+/// assert_eq!(LayoutError::Command(9).to_string(), "unknown command 9");
+/// ```
 #[derive(Clone, Copy, Debug, Eq, Hash, PartialEq)]
 #[non_exhaustive]
 pub enum LayoutError {

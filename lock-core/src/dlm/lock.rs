@@ -100,6 +100,15 @@ enum Wish {
 }
 
 /// There is no lock to convert, or something is under way with it.
+///
+/// ```
+/// use lock_core::dlm::flags::LockFlags;
+/// use lock_core::dlm::lock::{Lock, NotGranted};
+/// use lock_core::dlm::mode::Mode;
+///
+/// let mut lock = Lock::request(Mode::PR, LockFlags::empty());
+/// assert_eq!(lock.convert(Mode::EX, LockFlags::empty(), None), Err(NotGranted));
+/// ```
 #[derive(Clone, Copy, Debug, Eq, Hash, PartialEq)]
 pub struct NotGranted;
 
@@ -118,6 +127,16 @@ impl Lock {
     }
 
     /// Has an orphan that was adopted: the write returned its id, and there is no answer.
+    ///
+    /// ```
+    /// use lock_core::dlm::lock::{Lock, State};
+    /// use lock_core::dlm::mode::Mode;
+    /// use lock_core::dlm::name::LockId;
+    ///
+    /// let orphan = Lock::adopted(LockId::new(1).unwrap(), Mode::EX);
+    /// assert_eq!(orphan.state(), State::Granted { mode: Mode::EX });
+    /// assert_eq!(orphan.mode(), Some(Mode::EX));
+    /// ```
     pub const fn adopted(id: LockId, mode: Mode) -> Lock {
         Lock::new(State::Granted { mode }, Some(id), Carried::Unknown)
     }
@@ -127,6 +146,15 @@ impl Lock {
     }
 
     /// Where it stands.
+    ///
+    /// ```
+    /// use lock_core::dlm::flags::LockFlags;
+    /// use lock_core::dlm::lock::{Lock, State};
+    /// use lock_core::dlm::mode::Mode;
+    ///
+    /// let lock = Lock::request(Mode::PR, LockFlags::NOQUEUE);
+    /// assert_eq!(lock.state(), State::Asking { mode: Mode::PR, flags: LockFlags::NOQUEUE });
+    /// ```
     pub const fn state(&self) -> State {
         self.state
     }
@@ -147,17 +175,49 @@ impl Lock {
     }
 
     /// The mode that somebody waits for because of this lock, until that has changed.
+    ///
+    /// ```
+    /// use lock_core::dlm::lock::Lock;
+    /// use lock_core::dlm::mode::Mode;
+    /// use lock_core::dlm::name::LockId;
+    ///
+    /// let mut reader = Lock::adopted(LockId::new(1).unwrap(), Mode::PR);
+    /// reader.handle_blocking(Mode::EX);
+    /// assert_eq!(reader.wanted(), Some(Mode::EX));
+    /// ```
     pub const fn wanted(&self) -> Option<Mode> {
         self.wanted
     }
 
     /// Whether this lock needs nothing any more: it has ended, and no write is under way.
+    ///
+    /// ```
+    /// use lock_core::dlm::flags::LockFlags;
+    /// use lock_core::dlm::lock::{Change, End, LastValue, Lock};
+    /// use lock_core::dlm::mode::Mode;
+    ///
+    /// let mut lock = Lock::request(Mode::EX, LockFlags::empty());
+    /// assert_eq!(lock.unlock(LastValue::Keep), Some(Change::Ended(End::NeverAsked)));
+    /// assert!(lock.is_ended());
+    /// ```
     pub const fn is_ended(&self) -> bool {
         matches!(self.state, State::Ended(_)) && self.writing.is_none()
     }
 
     /// Wants a held lock in another mode. `value` is written to the resource if the conversion
     /// writes ([`Mode::value_move`]); `Some` also asks for it if it reads.
+    ///
+    /// ```
+    /// use lock_core::dlm::flags::LockFlags;
+    /// use lock_core::dlm::lock::{Lock, Transmit};
+    /// use lock_core::dlm::mode::Mode;
+    /// use lock_core::dlm::name::LockId;
+    ///
+    /// let mut lock = Lock::adopted(LockId::new(1).unwrap(), Mode::EX);
+    /// lock.convert(Mode::PR, LockFlags::NOQUEUE, None).unwrap();
+    /// assert!(matches!(lock.poll_transmit(), Some(Transmit::Convert { to: Mode::PR, .. })));
+    /// assert_eq!(lock.mode(), Some(Mode::PR), "what is sure until the answer");
+    /// ```
     pub fn convert(
         &mut self,
         to: Mode,
@@ -194,6 +254,17 @@ impl Lock {
 
     /// Wants no lock, whether it is held or waits. The answer is the change that comes at once, if
     /// there was nothing written yet. Wanting it twice changes nothing.
+    ///
+    /// ```
+    /// use lock_core::dlm::lock::{LastValue, Lock, Transmit};
+    /// use lock_core::dlm::mode::Mode;
+    /// use lock_core::dlm::name::LockId;
+    ///
+    /// let mut lock = Lock::adopted(LockId::new(1).unwrap(), Mode::EX);
+    /// assert_eq!(lock.unlock(LastValue::Write([7; 32])), None, "the kernel is to be asked");
+    /// assert!(matches!(lock.poll_transmit(), Some(Transmit::Unlock { value: [7, ..], .. })));
+    /// assert_eq!(lock.mode(), None, "nothing is sure any more");
+    /// ```
     pub fn unlock(&mut self, value: LastValue) -> Option<Change> {
         match self.state {
             State::Asking { .. } => return Some(self.end(End::NeverAsked)),
@@ -267,6 +338,16 @@ impl Lock {
 
     /// Somebody waits for a mode because of this lock. What this lock, or the mode that it is being
     /// converted to, does not exclude is of yesterday.
+    ///
+    /// ```
+    /// use lock_core::dlm::lock::{Change, Lock};
+    /// use lock_core::dlm::mode::Mode;
+    /// use lock_core::dlm::name::LockId;
+    ///
+    /// let mut reader = Lock::adopted(LockId::new(1).unwrap(), Mode::PR);
+    /// assert_eq!(reader.handle_blocking(Mode::EX), Some(Change::Blocking(Mode::EX)));
+    /// assert_eq!(reader.handle_blocking(Mode::PR), None, "readers stand beside each other");
+    /// ```
     pub fn handle_blocking(&mut self, wanted: Mode) -> Option<Change> {
         let excludes = match self.state {
             State::Granted { mode } | State::Asked { from: mode, .. } => {

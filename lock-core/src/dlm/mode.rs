@@ -30,6 +30,13 @@ pub enum Mode {
 }
 
 /// What converting a lock from one mode to another means.
+///
+/// ```
+/// use lock_core::dlm::mode::{Conversion, Mode};
+///
+/// assert_eq!(Mode::EX.conversion(Mode::PR), Conversion::Down);
+/// assert_eq!(Mode::CW.conversion(Mode::PR), Conversion::Sideways);
+/// ```
 #[derive(Clone, Copy, Debug, Eq, Hash, PartialEq)]
 pub enum Conversion {
     /// To a mode that allows others everything the present one does, and more: never waits.
@@ -45,6 +52,14 @@ pub enum Conversion {
 
 /// Where a value block goes when a lock is granted or converted with
 /// [`LockFlags::VALBLK`](super::flags::LockFlags::VALBLK).
+///
+/// ```
+/// use lock_core::dlm::mode::{Mode, ValueMove};
+///
+/// assert_eq!(Mode::NL.value_move(Mode::EX), ValueMove::Read);
+/// assert_eq!(Mode::EX.value_move(Mode::NL), ValueMove::Write);
+/// assert_eq!(Mode::PR.value_move(Mode::NL), ValueMove::Stay);
+/// ```
 #[derive(Clone, Copy, Debug, Eq, Hash, PartialEq)]
 pub enum ValueMove {
     /// The resource's value is read into the lock.
@@ -63,6 +78,13 @@ impl Mode {
     pub const ALL: [Mode; 6] = [Mode::NL, Mode::CR, Mode::CW, Mode::PR, Mode::PW, Mode::EX];
 
     /// The mode with the kernel's number for it.
+    ///
+    /// ```
+    /// use lock_core::dlm::mode::Mode;
+    ///
+    /// assert_eq!(Mode::from_raw(3), Some(Mode::PR));
+    /// assert_eq!(Mode::from_raw(6), None);
+    /// ```
     pub const fn from_raw(raw: u8) -> Option<Mode> {
         Some(match raw {
             0 => Mode::NL,
@@ -76,6 +98,12 @@ impl Mode {
     }
 
     /// The kernel's number.
+    ///
+    /// ```
+    /// use lock_core::dlm::mode::Mode;
+    ///
+    /// assert!(Mode::ALL.into_iter().map(Mode::to_raw).eq(0..=5));
+    /// ```
     pub const fn to_raw(self) -> u8 {
         self as u8
     }
@@ -86,6 +114,12 @@ impl Mode {
     }
 
     /// The two-letter name.
+    ///
+    /// ```
+    /// use lock_core::dlm::mode::Mode;
+    ///
+    /// assert_eq!(Mode::PW.name(), "PW");
+    /// ```
     pub const fn name(self) -> &'static str {
         match self {
             Mode::NL => "NL",
@@ -104,6 +138,13 @@ impl Mode {
 
     /// The strongest mode that is granted to whoever holds either of the two: what is sure while a
     /// conversion is under way.
+    ///
+    /// ```
+    /// use lock_core::dlm::mode::Mode;
+    ///
+    /// assert_eq!(Mode::EX.common(Mode::PR), Mode::PR);
+    /// assert_eq!(Mode::CW.common(Mode::PR), Mode::CR, "neither contains the other");
+    /// ```
     #[must_use]
     pub const fn common(self, other: Mode) -> Mode {
         match (self, other) {
@@ -114,6 +155,13 @@ impl Mode {
     }
 
     /// What converting to another mode means.
+    ///
+    /// ```
+    /// use lock_core::dlm::mode::{Conversion, Mode};
+    ///
+    /// assert_eq!(Mode::PR.conversion(Mode::EX), Conversion::Up);
+    /// assert_eq!(Mode::PR.conversion(Mode::PR), Conversion::Same);
+    /// ```
     pub const fn conversion(self, to: Mode) -> Conversion {
         match (self, to) {
             (Mode::CW, Mode::PR) | (Mode::PR, Mode::CW) => Conversion::Sideways,
@@ -125,11 +173,25 @@ impl Mode {
 
     /// Whether a conversion to another mode may ask to queue behind those who wait already
     /// ([`QUECVT`](super::flags::LockFlags::QUECVT)); else the kernel refuses with `EINVAL`.
+    ///
+    /// ```
+    /// use lock_core::dlm::mode::Mode;
+    ///
+    /// assert!(Mode::PR.may_queue_conversion(Mode::EX));
+    /// assert!(!Mode::EX.may_queue_conversion(Mode::PR), "that never waits");
+    /// ```
     pub fn may_queue_conversion(self, to: Mode) -> bool {
         matches!(self.conversion(to), Conversion::Up | Conversion::Sideways)
     }
 
     /// Where the value block goes in a conversion to another mode. A first grant always reads.
+    ///
+    /// ```
+    /// use lock_core::dlm::mode::{Mode, ValueMove};
+    ///
+    /// assert_eq!(Mode::PW.value_move(Mode::EX), ValueMove::Read);
+    /// assert_eq!(Mode::EX.value_move(Mode::EX), ValueMove::Write);
+    /// ```
     pub const fn value_move(self, to: Mode) -> ValueMove {
         match (self, to) {
             (Mode::PW, Mode::EX) => ValueMove::Read,
@@ -140,6 +202,13 @@ impl Mode {
     }
 
     /// Whether unlocking with a value block writes it to the resource.
+    ///
+    /// ```
+    /// use lock_core::dlm::mode::Mode;
+    ///
+    /// let writers = Mode::ALL.into_iter().filter(|mode| mode.writes_value());
+    /// assert!(writers.eq([Mode::PW, Mode::EX]));
+    /// ```
     pub const fn writes_value(self) -> bool {
         matches!(self, Mode::PW | Mode::EX)
     }
@@ -147,6 +216,13 @@ impl Mode {
     /// The mode that the kernel grants instead if it is allowed to by
     /// [`ALTPR`](super::flags::LockFlags::ALTPR) or [`ALTCW`](super::flags::LockFlags::ALTCW) and
     /// says so by [`ALTMODE`](super::flags::AnswerFlags::ALTMODE).
+    ///
+    /// ```
+    /// use lock_core::dlm::mode::Mode;
+    ///
+    /// assert_eq!(Mode::PR.alternative(), Mode::CW);
+    /// assert_eq!(Mode::EX.alternative(), Mode::EX, "there is none");
+    /// ```
     #[must_use]
     pub const fn alternative(self) -> Mode {
         match self {

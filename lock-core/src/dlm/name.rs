@@ -13,6 +13,14 @@ pub const VALUE_LEN: usize = 32;
 pub type ValueBlock = [u8; VALUE_LEN];
 
 /// Why a name is none.
+///
+/// ```
+/// use lock_core::dlm::name::{LockspaceName, NameError};
+///
+/// assert_eq!(LockspaceName::new(b""), Err(NameError::Empty));
+/// let error = NameError::TooLong { len: 65 };
+/// assert_eq!(error.to_string(), "the name has 65 bytes, and 64 are allowed");
+/// ```
 #[derive(Clone, Copy, Debug, Eq, Hash, PartialEq)]
 #[non_exhaustive]
 pub enum NameError {
@@ -70,7 +78,7 @@ impl ResourceName {
 /// ```
 /// use lock_core::dlm::name::{LockspaceName, NameError};
 ///
-/// assert!(LockspaceName::new(b"cluster1").is_ok());
+/// assert_eq!(LockspaceName::new(b"cluster1").unwrap().as_bytes(), b"cluster1");
 /// assert_eq!(LockspaceName::new(b"a/b"), Err(NameError::NotAFileName));
 /// assert_eq!(LockspaceName::new(b""), Err(NameError::Empty));
 /// ```
@@ -97,6 +105,13 @@ impl LockspaceName {
 
 /// The kernel's number for a lock, `lkid`. It is unique in a lockspace on one node, and used again
 /// after the lock's end.
+///
+/// ```
+/// use lock_core::dlm::name::LockId;
+///
+/// assert_eq!(LockId::new(0x0100_0001).map(LockId::get), Some(0x0100_0001));
+/// assert_eq!(LockId::new(0), None);
+/// ```
 #[derive(Clone, Copy, Debug, Eq, Hash, PartialEq)]
 pub struct LockId(pub NonZeroU32);
 
@@ -117,6 +132,13 @@ impl LockId {
 
 /// A program's own number for a lock, which the kernel repeats in every answer about it. The C
 /// library puts addresses there; nothing follows them.
+///
+/// ```
+/// use lock_core::dlm::name::Token;
+///
+/// assert_eq!(Token::new(7).map(Token::get), Some(7));
+/// assert_eq!(Token::new(0), None);
+/// ```
 #[derive(Clone, Copy, Debug, Eq, Hash, PartialEq)]
 pub struct Token(pub NonZeroU32);
 

@@ -20,6 +20,18 @@ pub(super) const COMPLETION: u32 = 1;
 pub(super) const BLOCKING: u32 = 2;
 
 /// One request.
+///
+/// ```
+/// use lock_core::dlm::flags::ReleaseFlags;
+/// use lock_core::dlm::request::{Request, RequestBytes};
+/// use lock_core::dlm::version::Version;
+/// use lock_core::dlm::{Layout, LayoutError};
+///
+/// let leave = Request::Remove { flags: ReleaseFlags::empty(), minor: 57 };
+/// let bytes: RequestBytes = leave.encode(Layout::NATIVE, Version::OURS);
+/// assert_eq!(Request::decode(bytes.as_bytes(), Layout::NATIVE), Ok((leave, Version::OURS)));
+/// assert_eq!(Request::decode(b"", Layout::NATIVE), Err(LayoutError::TooShort));
+/// ```
 #[derive(Clone, Debug, Eq, Hash, PartialEq)]
 #[non_exhaustive]
 pub enum Request {
@@ -59,6 +71,27 @@ pub enum Request {
 }
 
 /// See [`Request::Lock`].
+///
+/// ```
+/// use lock_core::dlm::flags::LockFlags;
+/// use lock_core::dlm::mode::Mode;
+/// use lock_core::dlm::name::{ResourceName, Token};
+/// use lock_core::dlm::request::{LockRequest, Request};
+/// use lock_core::dlm::{Layout, version::Version};
+///
+/// let request = Request::Lock(LockRequest {
+///     mode: Mode::EX,
+///     flags: LockFlags::NOQUEUE,
+///     id: None,
+///     token: Token::new(7).unwrap(),
+///     blocking: true,
+///     transaction: 0,
+///     value: [0; 32],
+///     name: ResourceName::new(b"disk1").unwrap(),
+/// });
+/// let bytes = request.encode(Layout::Bits64, Version::OURS);
+/// assert_eq!(bytes.as_bytes().len(), Layout::Bits64.request_len() + b"disk1".len());
+/// ```
 #[derive(Clone, Debug, Eq, Hash, PartialEq)]
 pub struct LockRequest {
     /// The mode that is wanted.
@@ -80,6 +113,19 @@ pub struct LockRequest {
 }
 
 /// See [`Request::Unlock`].
+///
+/// ```
+/// use lock_core::dlm::flags::LockFlags;
+/// use lock_core::dlm::name::{LockId, Token};
+/// use lock_core::dlm::request::{Request, UnlockRequest};
+/// use lock_core::dlm::{Layout, version::Version};
+///
+/// let (id, token) = (LockId::new(1).unwrap(), Token::new(7).unwrap());
+/// let (flags, value) = (LockFlags::CANCEL, [0; 32]);
+/// let cancel = Request::Unlock(UnlockRequest { id, flags, token, value });
+/// let bytes = cancel.encode(Layout::Bits32, Version::OURS);
+/// assert_eq!(bytes.as_bytes().len(), Layout::Bits32.request_len());
+/// ```
 #[derive(Clone, Debug, Eq, Hash, PartialEq)]
 pub struct UnlockRequest {
     /// The lock.
@@ -93,6 +139,15 @@ pub struct UnlockRequest {
 }
 
 /// The bytes of a request.
+///
+/// ```
+/// use lock_core::dlm::request::{REQUEST_MAX, Request};
+/// use lock_core::dlm::{Layout, version::Version};
+///
+/// let purge = Request::Purge { node: 0, pid: 4711 };
+/// let bytes = purge.encode(Layout::Bits64, Version::OURS);
+/// assert!(bytes.as_bytes().len() <= REQUEST_MAX);
+/// ```
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub struct RequestBytes {
     bytes: [u8; REQUEST_MAX],

@@ -52,6 +52,13 @@ impl Status {
     }
 
     /// The kernel's number.
+    ///
+    /// ```
+    /// use lock_core::dlm::status::Status;
+    ///
+    /// assert_eq!(Status::WouldBlock.to_raw(), -11);
+    /// assert_eq!(Status::Cancelled.to_raw(), -0x1_0001, "no error number of the system's");
+    /// ```
     pub const fn to_raw(self) -> i32 {
         match self {
             Status::Granted => 0,

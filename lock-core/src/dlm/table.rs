@@ -8,6 +8,20 @@
 use super::mode::Mode;
 
 /// One lock, or one request that waits for it.
+///
+/// ```
+/// use lock_core::dlm::mode::Mode;
+/// use lock_core::dlm::table::{Row, parse};
+///
+/// let held = |row: &Row| row.held == Some(Mode::EX);
+/// // The second waits to become the writer that the first is.
+/// let rows = [
+///     parse(b"1 0 0 731 0 0 0 2 5 -1 1200 0 5 \"disk1\"").unwrap(),
+///     parse(b"2 0 0 732 0 0 0 3 3 5 900 0 5 \"disk1\"").unwrap(),
+/// ];
+/// assert_eq!(rows.iter().filter(|row| held(row)).count(), 1);
+/// assert_eq!((rows[1].held, rows[1].wanted), (Some(Mode::PR), Some(Mode::EX)));
+/// ```
 #[derive(Clone, Copy, Debug, Eq, Hash, PartialEq)]
 pub struct Row<'a> {
     /// The resource's name; what follows a NUL in it is not listed.

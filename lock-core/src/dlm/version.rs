@@ -35,6 +35,13 @@ impl Version {
     }
 
     /// Reads what a device answered.
+    ///
+    /// ```
+    /// use lock_core::dlm::version::Version;
+    ///
+    /// let kernel = Version { major: 6, minor: 0, patch: 2 };
+    /// assert_eq!(Version::decode(kernel.encode()), kernel);
+    /// ```
     pub fn decode(bytes: [u8; VERSION_LEN]) -> Version {
         let mut words = bytes
             .chunks_exact(4)
@@ -44,6 +51,13 @@ impl Version {
     }
 
     /// What a device would answer.
+    ///
+    /// ```
+    /// use lock_core::dlm::version::Version;
+    ///
+    /// let version = Version { major: 6, minor: 0, patch: 2 };
+    /// assert_eq!(version.encode()[8..], 2u32.to_ne_bytes());
+    /// ```
     pub fn encode(self) -> [u8; VERSION_LEN] {
         let mut bytes = [0; VERSION_LEN];
         let words = [self.major, self.minor, self.patch];

@@ -48,6 +48,13 @@ impl WallTime {
     }
 
     /// Microseconds since the start of 1970, UTC.
+    ///
+    /// ```
+    /// use lock_core::payload::date_time::WallTime;
+    ///
+    /// let noon = WallTime::parse(b"1970-01-02", b"12:00:00").unwrap();
+    /// assert_eq!(noon.as_us(), 36 * 3600 * 1_000_000);
+    /// ```
     pub const fn as_us(self) -> i64 {
         self.0
     }

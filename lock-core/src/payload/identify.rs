@@ -13,6 +13,16 @@ use crate::staleness::Claim;
 use table::{CONVENTIONS, Name};
 
 /// A way to write down a lock.
+///
+/// ```
+/// use lock_core::os::FileType;
+/// use lock_core::payload::identify::{Convention, identify};
+///
+/// let found = identify(FileType::Symlink, b".#notes.txt", b"david@vm.2199").next().unwrap();
+/// let Convention { name, rule, .. } = found.convention;
+/// assert_eq!(*name, "Emacs");
+/// assert_eq!(*rule, "free if the host is this one and was restarted, or has no such process");
+/// ```
 #[derive(Debug)]
 pub struct Convention {
     /// What the convention, or the program, is called.
@@ -27,6 +37,16 @@ pub struct Convention {
 }
 
 /// A convention that may have written a lock.
+///
+/// ```
+/// use lock_core::os::FileType;
+/// use lock_core::payload::identify::{Finding, identify};
+///
+/// // Whatever is in it, only Emacs calls a lock so.
+/// let finding: Finding = identify(FileType::Symlink, b".#notes.txt", b"hello").next().unwrap();
+/// assert_eq!(finding.convention.name, "Emacs");
+/// assert_eq!(finding.claim.unwrap_err().to_string(), "expected '@' at byte 5");
+/// ```
 #[derive(Clone, Debug)]
 pub struct Finding {
     /// Which.

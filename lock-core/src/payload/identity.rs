@@ -17,6 +17,16 @@ pub const IDENTITY_LINE_MAX: usize = 173;
 const MARK: &[u8] = b"; lk1 ";
 
 /// Facts about a holder. Any may be missing.
+///
+/// ```
+/// use lock_core::payload::identity::Identity;
+/// use lock_core::payload::pid_text::PidText;
+///
+/// let identity = Identity::parse(b"; lk1 start=4711 flock=1").unwrap();
+/// let mut claim = PidText::parse(b"7").unwrap().claim();
+/// identity.complete(&mut claim);
+/// assert!(claim.flocked && claim.owner.start == identity.start);
+/// ```
 #[derive(Clone, Copy, Debug, Default, Eq, Hash, PartialEq)]
 pub struct Identity {
     /// The run of the kernel it lives in.

@@ -35,6 +35,24 @@ const PID_MASK: u64 = 0x3f_ffff;
 const FLOCKED: u64 = 0x80_0000;
 
 /// The holder of a lock and one acquisition of it.
+///
+/// ```
+/// use lock_core::payload::link_identity::{LINK_IDENTITY_LEN, LinkIdentity};
+/// use lock_core::payload::write::WriteError;
+///
+/// let me = LinkIdentity {
+///     pid: 4711,
+///     boot: None,
+///     pid_namespace: None,
+///     time_namespace: None,
+///     start: None,
+///     nonce: [7; 8],
+///     flocked: false,
+/// };
+/// assert_eq!(me.write().unwrap().len(), LINK_IDENTITY_LEN);
+/// assert_eq!(me.claim().owner.to_string(), "pid 4711");
+/// assert_eq!(LinkIdentity { pid: 1 << 22, ..me }.write(), Err(WriteError::TooLong));
+/// ```
 #[derive(Clone, Copy, Debug, Eq, Hash, PartialEq)]
 pub struct LinkIdentity {
     /// Its process id: not 0, below 2²².

@@ -27,6 +27,13 @@ pub const MESSAGE_MAX: usize = 1023;
 pub struct Message(ArrayVec<u8, { MESSAGE_MAX + 1 }>);
 
 /// The message has more than [`MESSAGE_MAX`] bytes.
+///
+/// ```
+/// use lock_core::payload::message::{MESSAGE_MAX, Message, TooLong};
+///
+/// assert_eq!(Message::new(&[b'x'; MESSAGE_MAX + 1]), Err(TooLong));
+/// assert_eq!(TooLong.to_string(), "message longer than 1023 bytes");
+/// ```
 #[derive(Clone, Copy, Debug, Eq, Hash, PartialEq)]
 pub struct TooLong;
 
@@ -61,6 +68,12 @@ impl Message {
     }
 
     /// What the caller said, without the newline.
+    ///
+    /// ```
+    /// use lock_core::payload::message::Message;
+    ///
+    /// assert_eq!(Message::new(b"nightly backup").unwrap().text(), b"nightly backup");
+    /// ```
     pub fn text(&self) -> &[u8] {
         self.0.split_last().map_or(&[], |(_, text)| text)
     }

@@ -31,6 +31,23 @@ pub const NFS_INFO_MAX: usize = 8192;
 const PARTS: usize = 21;
 
 /// The holder of an nfs lock.
+///
+/// ```
+/// use lock_core::owner::{Host, Pid, Text};
+/// use lock_core::payload::date_time::WallTime;
+/// use lock_core::payload::nfs_info::NfsInfo;
+///
+/// let info = NfsInfo {
+///     host: Host::try_from(&b"vm"[..]).unwrap(),
+///     pid: Pid::new(4711).unwrap(),
+///     message: Text::new(),
+///     start_time: WallTime::from_us(0),
+///     identity: None,
+/// };
+/// let claim = info.claim();
+/// assert_eq!(claim.owner.to_string(), "pid 4711 on vm");
+/// assert_eq!(claim.started_at_us, Some(0));
+/// ```
 #[derive(Clone, Debug, Eq, Hash, PartialEq)]
 pub struct NfsInfo {
     /// Its host, as `uname(2)` names it.

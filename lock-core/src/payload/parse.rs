@@ -21,6 +21,15 @@ pub struct ParseError {
 }
 
 /// What a format asks for at some place.
+///
+/// ```
+/// use lock_core::payload::parse::{Expected, ParseError};
+/// use lock_core::payload::pid_text::PidText;
+///
+/// let error = PidText::parse(b"  12x").unwrap_err();
+/// assert_eq!(error, ParseError { at: 4, expected: Expected::Pid });
+/// assert_eq!(Expected::Byte(b'(').to_string(), "'('");
+/// ```
 #[derive(Clone, Copy, Debug, Eq, Hash, PartialEq)]
 #[non_exhaustive]
 pub enum Expected {

@@ -39,6 +39,15 @@ pub const ANONYMOUS_LINE: &[u8] = b"0\n";
 pub const ANONYMOUS: &[u8] = b"0";
 
 /// A pid file.
+///
+/// ```
+/// use lock_core::payload::pid_text::PidText;
+///
+/// let server = PidText::parse(b"-4711\n/var/lib/postgresql\n").unwrap();
+/// assert!(server.standalone, "it runs without a postmaster");
+/// assert_eq!(server.rest, b"/var/lib/postgresql");
+/// assert_eq!(server.claim().owner.to_string(), "pid 4711");
+/// ```
 #[derive(Clone, Copy, Debug, Eq, Hash, PartialEq)]
 pub struct PidText<'a> {
     /// The process, if one is named.
@@ -52,6 +61,16 @@ pub struct PidText<'a> {
 }
 
 /// The way in which a pid is written down.
+///
+/// ```
+/// use lock_core::payload::pid_text::{Dialect, PidText};
+///
+/// let dialect = |file| PidText::parse(file).unwrap().dialect;
+/// assert_eq!(dialect(b"4711\n"), Dialect::Line);
+/// assert_eq!(dialect(b"      4711\n"), Dialect::Column);
+/// assert_eq!(dialect(b"pid 4711\n"), Dialect::Tagged);
+/// assert_eq!(dialect(b"04711\n"), Dialect::Loose, "no program writes that");
+/// ```
 #[derive(Clone, Copy, Debug, Eq, Hash, PartialEq)]
 #[non_exhaustive]
 pub enum Dialect {
@@ -151,11 +170,24 @@ pub fn line(pid: u32) -> ArrayVec<u8, PID_LINE_MAX> {
 }
 
 /// `1234`: BSD's `pidfile(3)`, whose reader refuses a newline.
+///
+/// ```
+/// use lock_core::payload::pid_text::bare;
+///
+/// assert_eq!(bare(u32::MAX).as_slice(), b"4294967295");
+/// ```
 pub fn bare(pid: u32) -> ArrayVec<u8, PID_LINE_MAX> {
     build(|out| out.decimal(u64::from(pid))).unwrap_or_default()
 }
 
 /// `      1234\n`: UUCP and X11, whose reader wants these eleven bytes.
+///
+/// ```
+/// use lock_core::payload::pid_text::column;
+///
+/// assert_eq!(column(7).as_slice(), b"         7\n");
+/// assert_eq!(column(u32::MAX).len(), 11, "always eleven bytes");
+/// ```
 pub fn column(pid: u32) -> ArrayVec<u8, PID_LINE_MAX> {
     let digits = bare(pid);
     let line = build(|out| {

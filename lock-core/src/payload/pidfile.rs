@@ -44,6 +44,14 @@ impl<'a> Pidfile<'a> {
     /// What it says about the holder.
     ///
     /// The error is a host name longer than 64 bytes, which no Linux host has.
+    ///
+    /// ```
+    /// use lock_core::payload::pidfile::Pidfile;
+    ///
+    /// let claim = Pidfile::parse(b"4711 vm").claim().unwrap();
+    /// assert_eq!(claim.owner.to_string(), "pid 4711 on vm");
+    /// assert!(Pidfile { pid: 4711, host: &[b'x'; 65] }.claim().is_err());
+    /// ```
     pub fn claim(&self) -> Result<Claim, ParseError> {
         let host = Host::try_from(self.host)
             .map_err(|_| ParseError::new(0, Expected::Length(PIDFILE_MAX)))?;

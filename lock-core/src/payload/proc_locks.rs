@@ -8,6 +8,15 @@
 use crate::os::Mode;
 
 /// One lock, or one request that waits for it.
+///
+/// ```
+/// use lock_core::payload::proc_locks::{Line, parse};
+///
+/// // Somebody waits for the first lock of the list.
+/// let line: Line = parse(b"1: -> FLOCK  ADVISORY  WRITE 4712 08:02:131073 0 EOF").unwrap();
+/// assert!(line.waiting);
+/// assert_eq!((line.major, line.minor, line.ino), (8, 2, 131_073));
+/// ```
 #[derive(Clone, Copy, Debug, Eq, Hash, PartialEq)]
 pub struct Line {
     /// Its family.
@@ -27,6 +36,14 @@ pub struct Line {
 }
 
 /// A family of locks that exclude each other.
+///
+/// ```
+/// use lock_core::payload::proc_locks::{Class, parse};
+///
+/// let line = parse(b"3: OFDLCK ADVISORY  READ  -1 08:02:131073 0 EOF").unwrap();
+/// assert_eq!((line.class, line.pid), (Class::Ofd, None));
+/// assert_eq!(parse(b"4: LEASE  ACTIVE    WRITE 9 08:02:131073 0 EOF"), None);
+/// ```
 #[derive(Clone, Copy, Debug, Eq, Hash, PartialEq)]
 pub enum Class {
     /// `flock(2)`.

@@ -44,6 +44,22 @@ pub struct Reader<'a> {
 }
 
 /// What a text is made of.
+///
+/// ```
+/// use lock_core::payload::sexp::{Reader, Token};
+///
+/// let mut reader = Reader::new(b"((a) b)");
+/// let mut depth = 0;
+/// loop {
+///     match reader.next_token().unwrap() {
+///         Token::Open => depth += 1,
+///         Token::Close => depth -= 1,
+///         Token::Atom(atom) => assert_eq!(atom.is(b"a"), depth == 2),
+///         Token::End => break,
+///     }
+/// }
+/// assert_eq!(depth, 0);
+/// ```
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub enum Token<'a> {
     /// A word.
@@ -73,6 +89,14 @@ impl<'a> Reader<'a> {
     }
 
     /// Where the next token is looked for.
+    ///
+    /// ```
+    /// use lock_core::payload::sexp::Reader;
+    ///
+    /// let mut reader = Reader::new(b"(pid 7)");
+    /// reader.next_token().unwrap();
+    /// assert_eq!(reader.at(), 1);
+    /// ```
     pub fn at(&self) -> usize {
         self.lexer.at()
     }

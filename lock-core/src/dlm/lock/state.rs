@@ -6,6 +6,17 @@ use super::super::name::ValueBlock;
 use super::super::status::Status;
 
 /// Where a lock stands.
+///
+/// ```
+/// use lock_core::dlm::flags::LockFlags;
+/// use lock_core::dlm::lock::{Lock, State};
+/// use lock_core::dlm::mode::Mode;
+///
+/// let mut lock = Lock::request(Mode::EX, LockFlags::empty());
+/// assert!(matches!(lock.state(), State::Asking { .. }));
+/// lock.poll_transmit();
+/// assert_eq!(lock.state(), State::Requested { mode: Mode::EX });
+/// ```
 #[derive(Clone, Copy, Debug, Eq, Hash, PartialEq)]
 #[non_exhaustive]
 pub enum State {
@@ -58,6 +69,17 @@ pub enum State {
 }
 
 /// Why there is no lock.
+///
+/// ```
+/// use lock_core::dlm::flags::LockFlags;
+/// use lock_core::dlm::lock::{Change, End, Lock};
+/// use lock_core::dlm::mode::Mode;
+///
+/// let mut lock = Lock::request(Mode::EX, LockFlags::empty());
+/// lock.poll_transmit();
+/// let failed = lock.handle_written(Err(22));
+/// assert_eq!(failed, Some(Change::Ended(End::Failed(22))));
+/// ```
 #[derive(Clone, Copy, Debug, Eq, Hash, PartialEq)]
 #[non_exhaustive]
 pub enum End {
@@ -75,6 +97,22 @@ pub enum End {
 }
 
 /// What an answer or the result of a write means to the lock's user.
+///
+/// ```
+/// use lock_core::dlm::flags::AnswerFlags;
+/// use lock_core::dlm::lock::{Change, End};
+/// use lock_core::dlm::mode::Mode;
+///
+/// /// Whether the holder may go on working.
+/// fn is_held(change: Change) -> bool {
+///     match change {
+///         Change::Granted { .. } | Change::NotUnlocked(_) | Change::Blocking(_) => true,
+///         Change::Kept { mode, .. } => mode != Mode::NL,
+///         _ => false,
+///     }
+/// }
+/// assert!(!is_held(Change::Ended(End::Lost)));
+/// ```
 #[derive(Clone, Copy, Debug, Eq, Hash, PartialEq)]
 #[non_exhaustive]
 pub enum Change {
@@ -103,6 +141,19 @@ pub enum Change {
 }
 
 /// Why an operation failed.
+///
+/// ```
+/// use lock_core::dlm::flags::LockFlags;
+/// use lock_core::dlm::lock::{Change, Lock, Refusal};
+/// use lock_core::dlm::mode::Mode;
+/// use lock_core::dlm::name::LockId;
+///
+/// let mut lock = Lock::adopted(LockId::new(1).unwrap(), Mode::PR);
+/// lock.convert(Mode::EX, LockFlags::empty(), None).unwrap();
+/// lock.poll_transmit();
+/// let kept = Change::Kept { mode: Mode::PR, why: Refusal::Errno(22) };
+/// assert_eq!(lock.handle_written(Err(22)), Some(kept));
+/// ```
 #[derive(Clone, Copy, Debug, Eq, Hash, PartialEq)]
 pub enum Refusal {
     /// The kernel said no, or it was cancelled.
@@ -112,6 +163,18 @@ pub enum Refusal {
 }
 
 /// What becomes of the resource's value with an unlock.
+///
+/// ```
+/// use lock_core::dlm::flags::LockFlags;
+/// use lock_core::dlm::lock::{LastValue, Lock, Transmit};
+/// use lock_core::dlm::mode::Mode;
+/// use lock_core::dlm::name::LockId;
+///
+/// let mut lock = Lock::adopted(LockId::new(1).unwrap(), Mode::EX);
+/// lock.unlock(LastValue::Invalidate);
+/// let Some(Transmit::Unlock { flags, .. }) = lock.poll_transmit() else { panic!() };
+/// assert_eq!(flags, LockFlags::IVVALBLK);
+/// ```
 #[derive(Clone, Copy, Debug, Default, Eq, Hash, PartialEq)]
 pub enum LastValue {
     /// It stays as it is; it becomes invalid if it is not known, which only an adopted lock, or one

@@ -8,6 +8,21 @@ use super::{Carried, LastValue, Lock, State, Wish, Writing};
 use crate::dlm::name::{ResourceName, VALUE_LEN};
 
 /// See [`Lock::poll_transmit`].
+///
+/// ```
+/// use lock_core::dlm::flags::LockFlags;
+/// use lock_core::dlm::lock::{Lock, Transmit};
+/// use lock_core::dlm::mode::Mode;
+/// use lock_core::dlm::name::{ResourceName, Token};
+/// use lock_core::dlm::request::Request;
+///
+/// let mut lock = Lock::request(Mode::EX, LockFlags::NOQUEUE);
+/// let transmit: Transmit = lock.poll_transmit().unwrap();
+/// let name = ResourceName::new(b"disk1").unwrap();
+/// let request = transmit.request(Token::new(7).unwrap(), name, true);
+/// let Request::Lock(request) = request else { panic!() };
+/// assert_eq!((request.name, request.id, request.blocking), (name, None, true));
+/// ```
 #[derive(Clone, Copy, Debug, Eq, Hash, PartialEq)]
 #[non_exhaustive]
 pub enum Transmit {

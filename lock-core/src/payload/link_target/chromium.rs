@@ -40,6 +40,13 @@ impl<'a> Chromium<'a> {
     }
 
     /// What it says about the holder.
+    ///
+    /// ```
+    /// use lock_core::payload::link_target::Chromium;
+    ///
+    /// let claim = Chromium::parse(b"my-laptop-4711").unwrap().claim().unwrap();
+    /// assert_eq!(claim.owner.to_string(), "pid 4711 on my-laptop");
+    /// ```
     pub fn claim(&self) -> Result<Claim, ParseError> {
         claim(self.host, 0, u64::from(self.pid.unwrap_or(0)))
     }

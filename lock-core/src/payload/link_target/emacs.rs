@@ -71,6 +71,13 @@ impl<'a> Emacs<'a> {
     }
 
     /// What it says about the holder; the user's name as its message.
+    ///
+    /// ```
+    /// use lock_core::payload::link_target::Emacs;
+    ///
+    /// let claim = Emacs::parse(b"ada@vm.4711:1697969899").unwrap().claim().unwrap();
+    /// assert_eq!(claim.owner.to_string(), "pid 4711 on vm (\"ada\")");
+    /// ```
     pub fn claim(&self) -> Result<Claim, ParseError> {
         let mut claim = claim(self.host, self.user.len().saturating_add(1), self.pid)?;
         claim.owner.message = Text::try_from(self.user).ok();

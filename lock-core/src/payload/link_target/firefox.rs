@@ -52,6 +52,13 @@ impl Firefox {
     }
 
     /// What it says about the holder; the address as its host, which no host is called.
+    ///
+    /// ```
+    /// use lock_core::payload::link_target::Firefox;
+    ///
+    /// let claim = Firefox::parse(b"127.0.1.1:+4711").unwrap().claim();
+    /// assert_eq!(claim.owner.to_string(), "pid 4711 on 127.0.1.1");
+    /// ```
     pub fn claim(&self) -> Claim {
         let pid = Pid::new(u64::from(self.pid));
         let owner = Owner { host: Some(self.address()), pid, ..Owner::default() };

@@ -65,6 +65,14 @@ impl<'a> Mercurial<'a> {
     }
 
     /// What it says about the holder.
+    ///
+    /// ```
+    /// use lock_core::owner::PidNamespace;
+    /// use lock_core::payload::link_target::Mercurial;
+    ///
+    /// let claim = Mercurial::parse(b"vm/effffffc:4711").unwrap().claim().unwrap();
+    /// assert_eq!(claim.owner.pid_namespace, Some(PidNamespace(0xefff_fffc)));
+    /// ```
     pub fn claim(&self) -> Result<Claim, ParseError> {
         let mut claim = claim(self.host, 0, u64::from(self.pid))?;
         claim.owner.pid_namespace = self.pid_namespace;

@@ -33,11 +33,25 @@ impl<'a> Atom<'a> {
     }
 
     /// Where its first byte stands, behind the quote if it has one.
+    ///
+    /// ```
+    /// use lock_core::payload::sexp::{Reader, Token};
+    ///
+    /// let Ok(Token::Atom(atom)) = Reader::new(b"  \"v\\109\"").next_token() else { panic!() };
+    /// assert_eq!(atom.at(), 3);
+    /// ```
     pub fn at(&self) -> usize {
         self.at
     }
 
     /// Its bytes, escapes resolved.
+    ///
+    /// ```
+    /// use lock_core::payload::sexp::{Reader, Token};
+    ///
+    /// let Ok(Token::Atom(atom)) = Reader::new(b"\"v\\109\"").next_token() else { panic!() };
+    /// assert!(atom.bytes().eq(*b"vm"));
+    /// ```
     pub fn bytes(&self) -> impl Iterator<Item = u8> + use<'a> {
         Bytes { raw: self.raw, quoted: self.quoted, pending: None }
     }
