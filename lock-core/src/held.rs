@@ -96,7 +96,8 @@ impl<F> Held<F> {
         })?
     }
 
-    /// Notes that process `pid` holds the file.
+    /// Notes that process `pid` holds the file. Fails and changes nothing if it holds it already,
+    /// or [`HELD_MAX`] other files are in the table.
     pub fn insert(&self, inode: Inode, pid: u32, mode: Mode) -> Result<(), InsertError> {
         self.with(|table| {
             let entry = Entry { inode, pid, mode, parked: Vec::new() };

@@ -7,7 +7,8 @@
 //!
 //! An implementation MUST make each method atomic with respect to every other participant, MUST
 //! close a [`Files::File`] when it is dropped (releasing its kernel locks as the platform does),
-//! and MUST report failure by [`FaultKind`](crate::fault::FaultKind), never by panic.
+//! and MUST report failure by [`FaultKind`](crate::fault::FaultKind), never by panic. Schemes go by
+//! the kinds that are named below; any other ends an attempt.
 //!
 //! # Example
 //!
@@ -170,14 +171,15 @@ pub struct Blocker {
 pub trait Files {
     /// An open file. Dropping it closes it.
     type File;
-    /// `open(2)` of a name that must exist; close-on-exec.
+    /// `open(2)` of a name that must exist (else `Missing`); close-on-exec.
     fn open(&self, node: Node, access: Access) -> Result<Self::File, Fault>;
     /// `open(2)` with `O_CREAT`: makes the file if it is not there; close-on-exec, mode 0664 less
     /// the umask.
     fn open_or_create(&self, node: Node, access: Access) -> Result<Self::File, Fault>;
     /// `fstat(2)`.
     fn fstat(&self, file: &Self::File) -> Result<Stat, Fault>;
-    /// `stat(2)` of the name, following a symbolic link exactly where [`open`](Self::open) does.
+    /// `stat(2)` of the name, following a symbolic link exactly where [`open`](Self::open) does;
+    /// `Missing` if there is none.
     fn stat(&self, node: Node) -> Result<Stat, Fault>;
 }
 
@@ -200,7 +202,7 @@ pub trait Files {
 pub trait Contents: Files {
     /// `pread(2)`: bytes read into `buffer` from `offset`; 0 at the end of the file.
     fn pread(&self, file: &Self::File, buffer: &mut [u8], offset: u64) -> Result<usize, Fault>;
-    /// `pwrite(2)`: how many of `bytes` were written at `offset`.
+    /// `pwrite(2)`: how many of `bytes` were written at `offset`; fewer on a full disk.
     fn pwrite(&self, file: &Self::File, bytes: &[u8], offset: u64) -> Result<usize, Fault>;
     /// `ftruncate(2)`.
     fn ftruncate(&self, file: &Self::File, len: u64) -> Result<(), Fault>;
@@ -220,7 +222,7 @@ pub trait Contents: Files {
 /// assert_eq!(os.unlink(Node::Lock).unwrap_err().kind, FaultKind::Missing);
 /// ```
 pub trait Names {
-    /// `unlink(2)`.
+    /// `unlink(2)`: `Missing` if there is none, `Denied` in a sticky directory of others.
     fn unlink(&self, node: Node) -> Result<(), Fault>;
 }
 
@@ -238,6 +240,7 @@ pub trait Names {
 /// ```
 pub trait CreateNew: Files {
     /// `open(2)` with `O_CREAT` and `O_EXCL`, for reading and writing; close-on-exec.
+    /// `Exists` if the name is taken.
     fn create_new(&self, node: Node) -> Result<Self::File, Fault>;
 }
 
@@ -265,7 +268,8 @@ pub trait Links {
     fn link(&self, from: Node, to: Node) -> Result<(), Fault>;
     /// `rename(2)`: replaces a file at `to`.
     fn rename(&self, from: Node, to: Node) -> Result<(), Fault>;
-    /// `renameat2(2)` with `RENAME_NOREPLACE`: `to` must not exist.
+    /// `renameat2(2)` with `RENAME_NOREPLACE`: `to` must not exist (else `Exists`); `Unsupported`
+    /// where there is no such thing, as on NFS.
     fn rename_noreplace(&self, from: Node, to: Node) -> Result<(), Fault>;
     /// `renameat2(2)` with `RENAME_EXCHANGE`: both must exist.
     fn rename_exchange(&self, one: Node, other: Node) -> Result<(), Fault>;
@@ -287,7 +291,7 @@ pub trait Links {
 pub trait Unnamed: Files {
     /// `open(2)` of the lock's directory with `O_TMPFILE`.
     fn open_unnamed(&self) -> Result<Self::File, Fault>;
-    /// `linkat(2)` of such a file: `to` must not exist.
+    /// `linkat(2)` of such a file: `to` must not exist (else `Exists`).
     fn link_unnamed(&self, file: &Self::File, to: Node) -> Result<(), Fault>;
 }
 
@@ -307,10 +311,11 @@ pub trait Unnamed: Files {
 /// assert_eq!(os.readlink(Node::Lock, &mut target[..4]).unwrap(), 4, "perhaps not all of it");
 /// ```
 pub trait Symlinks {
-    /// `symlink(2)`: `node` must not exist; it has its target from the first instant.
+    /// `symlink(2)`: `node` must not exist (else `Exists`); it has its target from the first
+    /// instant. Linux says `Missing` of an empty target, whether or not there is such a name.
     fn symlink(&self, target: &[u8], node: Node) -> Result<(), Fault>;
     /// `readlink(2)`: how many bytes of the target are in `buffer`. A target that fills it may be
-    /// longer.
+    /// longer. `Missing` or `NotSymlink` for what is none.
     fn readlink(&self, node: Node, buffer: &mut [u8]) -> Result<usize, Fault>;
 }
 
@@ -333,11 +338,11 @@ pub trait Symlinks {
 /// os.rmdir(Node::Lock).unwrap();
 /// ```
 pub trait Dirs: Files {
-    /// `mkdir(2)`.
+    /// `mkdir(2)`: `Exists` if the name is taken.
     fn mkdir(&self, node: Node) -> Result<(), Fault>;
-    /// `rmdir(2)`.
+    /// `rmdir(2)`: `NotEmpty` if there is anything in it.
     fn rmdir(&self, node: Node) -> Result<(), Fault>;
-    /// `open(2)` with `O_DIRECTORY`, for reading.
+    /// `open(2)` with `O_DIRECTORY`, for reading: `NotDirectory` for anything else.
     fn open_directory(&self, node: Node) -> Result<Self::File, Fault>;
     /// `symlinkat(2)`: makes [`Node::Owner`] in an open directory.
     fn symlink_in(&self, target: &[u8], directory: &Self::File) -> Result<(), Fault>;
@@ -409,7 +414,7 @@ pub enum ProcessState {
 /// ```
 pub trait Flock: Files {
     /// `LOCK_SH` or `LOCK_EX`, with `LOCK_NB`. On a file already locked this converts, which is
-    /// not atomic: the old lock goes first, and is gone if the new one is refused.
+    /// not atomic: the old lock goes first, and is gone if the new one is refused: `WouldBlock`.
     fn flock(&self, file: &Self::File, mode: Mode) -> Result<(), Fault>;
     /// `LOCK_UN`.
     fn flock_un(&self, file: &Self::File) -> Result<(), Fault>;
@@ -434,7 +439,7 @@ pub trait Flock: Files {
 /// os.setlk_un(&other).unwrap();
 /// ```
 pub trait PosixLocks: Files {
-    /// `F_SETLK`: takes or converts, atomically.
+    /// `F_SETLK`: takes or converts, atomically; `WouldBlock` if another process is in the way.
     fn setlk(&self, file: &Self::File, mode: Mode) -> Result<(), Fault>;
     /// `F_SETLK` with `F_UNLCK`.
     fn setlk_un(&self, file: &Self::File) -> Result<(), Fault>;
@@ -461,7 +466,7 @@ pub trait PosixLocks: Files {
 /// os.ofd_setlk_un(&mine).unwrap();
 /// ```
 pub trait OfdLocks: Files {
-    /// `F_OFD_SETLK`: takes or converts, atomically.
+    /// `F_OFD_SETLK`: takes or converts, atomically; `WouldBlock` if anybody is in the way.
     fn ofd_setlk(&self, file: &Self::File, mode: Mode) -> Result<(), Fault>;
     /// `F_OFD_SETLK` with `F_UNLCK`.
     fn ofd_setlk_un(&self, file: &Self::File) -> Result<(), Fault>;

@@ -205,7 +205,8 @@ impl Lock {
     }
 
     /// Wants a held lock in another mode. `value` is written to the resource if the conversion
-    /// writes ([`Mode::value_move`]); `Some` also asks for it if it reads.
+    /// writes ([`Mode::value_move`]); `Some` also asks for it if it reads. Fails, changing nothing,
+    /// unless the lock is held and nothing is under way with it.
     ///
     /// ```
     /// use lock_core::dlm::flags::LockFlags;

@@ -62,7 +62,7 @@ impl core::error::Error for NameError {}
 pub struct ResourceName(Bytes);
 
 impl ResourceName {
-    /// A name of these bytes.
+    /// A name of these bytes. The only error is [`TooLong`](NameError::TooLong).
     pub fn new(name: &[u8]) -> Result<ResourceName, NameError> {
         Bytes::new(name).map(ResourceName)
     }
@@ -86,7 +86,7 @@ impl ResourceName {
 pub struct LockspaceName(Bytes);
 
 impl LockspaceName {
-    /// A name of these bytes.
+    /// A name of these bytes. Errors: empty, a slash or NUL in it, too long.
     pub fn new(name: &[u8]) -> Result<LockspaceName, NameError> {
         if name.is_empty() {
             return Err(NameError::Empty);

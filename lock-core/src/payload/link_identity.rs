@@ -73,7 +73,8 @@ pub struct LinkIdentity {
 }
 
 impl LinkIdentity {
-    /// Reads the target of a link.
+    /// Reads the target of a link. Errors: another prefix or length, or another spelling than
+    /// [`write`](LinkIdentity::write) has.
     ///
     /// ```
     /// use lock_core::payload::link_identity::LinkIdentity;

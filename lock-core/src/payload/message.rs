@@ -38,7 +38,8 @@ pub struct Message(ArrayVec<u8, { MESSAGE_MAX + 1 }>);
 pub struct TooLong;
 
 impl Message {
-    /// A message of the caller's own: any bytes, also none.
+    /// A message of the caller's own: any bytes, also none. The error is more than
+    /// [`MESSAGE_MAX`] of them.
     pub fn new(text: &[u8]) -> Result<Message, TooLong> {
         let mut bytes = ArrayVec::new();
         bytes.try_extend_from_slice(text).map_err(|_| TooLong)?;

@@ -131,7 +131,8 @@ impl NfsInfo {
 
     /// Writes the file as `create` does: lines for people, a newline at the end.
     ///
-    /// Returns how many bytes of `file` it takes; [`NFS_INFO_MAX`] are always enough.
+    /// Returns how many bytes of `file` it takes; [`NFS_INFO_MAX`] are always enough, fewer may be
+    /// `TooLong`.
     ///
     /// ```
     /// use lock_core::payload::nfs_info::{NFS_INFO_MAX, NfsInfo};
@@ -150,7 +151,8 @@ impl NfsInfo {
 
     /// Writes the file as `create_v2` does: in one piece.
     ///
-    /// Returns how many bytes of `file` it takes; [`NFS_INFO_MAX`] are always enough.
+    /// Returns how many bytes of `file` it takes; [`NFS_INFO_MAX`] are always enough, fewer may be
+    /// `TooLong`.
     ///
     /// ```
     /// use lock_core::payload::nfs_info::{NFS_INFO_MAX, NfsInfo};

@@ -191,7 +191,8 @@ impl<F> Breakable<F> {
         self.1
     }
 
-    /// The outcome of a call that removes or replaces the dead holder's lock.
+    /// The outcome of a call that removes or replaces the dead holder's lock: one that is denied is
+    /// [`NotPermitted`](TryLockError::NotPermitted).
     /// See the [example](self#example).
     pub fn done<T, E>(&self, outcome: Result<T, Fault>) -> Result<T, TryLockError<E>> {
         outcome.map_err(|fault| match fault.kind {
@@ -254,7 +255,8 @@ pub fn open_guard<O: Flock>(os: &O) -> Result<O::File, Fault> {
     }
 }
 
-/// Finds out, with the other breakers shut out, whether the holder is gone.
+/// Finds out, with the other breakers shut out, whether the holder is gone; else
+/// [`Held`](TryLockError::Held) with the verdict.
 /// See the [example](self#example).
 pub fn judge<F>(
     Excluded(file): Excluded<F>,
@@ -266,7 +268,8 @@ pub fn judge<F>(
     }
 }
 
-/// Makes sure, after the judgement, that the name still means what was judged.
+/// Makes sure, after the judgement, that the name still means what was judged; else
+/// [`Again`](TryLockError::Again).
 /// See the [example](self#example).
 pub fn verify<F>(
     ProvenDead(file, why): ProvenDead<F>,

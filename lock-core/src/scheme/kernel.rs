@@ -155,7 +155,7 @@ fn open_for<O: Files>(os: &O, access: Access, read_only_suffices: bool) -> Resul
     }
 }
 
-/// One try at the lock.
+/// One try at the lock. The file is made if it is missing, and stays.
 ///
 /// ```
 /// use lock_core::fault::FaultKind;

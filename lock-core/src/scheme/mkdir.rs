@@ -224,7 +224,8 @@ pub mod plain {
         os.mkdir(Node::Lock)
     }
 
-    /// Removes the directory. See the [example](self#example).
+    /// Removes the directory; `NotEmpty` if something was put into it.
+    /// See the [example](self#example).
     pub fn unlock(os: &impl Dirs) -> Result<(), Fault> {
         os.rmdir(Node::Lock)
     }

@@ -161,13 +161,14 @@ pub fn still_held(os: &impl Symlinks, payload: &[u8]) -> Result<bool, Fault> {
 pub mod plain {
     use super::{Fault, Names, Node, Symlinks};
 
-    /// Makes the link, or fails with [`Exists`](crate::fault::FaultKind::Exists).
+    /// Makes the link, or fails with [`Exists`](crate::fault::FaultKind::Exists); on Linux with
+    /// [`Missing`](crate::fault::FaultKind::Missing) if the text is empty.
     /// See the [example](self#example).
     pub fn try_lock(os: &impl Symlinks, metadata: &[u8]) -> Result<(), Fault> {
         os.symlink(metadata, Node::Lock)
     }
 
-    /// Removes whatever link there is. See the [example](self#example).
+    /// Removes whatever link there is; `Missing` if there is none. See the [example](self#example).
     pub fn unlock(os: &impl Names) -> Result<(), Fault> {
         os.unlink(Node::Lock)
     }

@@ -26,20 +26,20 @@ pub struct Chromium<'a> {
 }
 
 impl<'a> Chromium<'a> {
-    /// Reads a target; the last dash ends the host.
+    /// Reads a target; the last dash ends the host. The only error is that there is none.
     pub fn parse(target: &'a [u8]) -> Result<Chromium<'a>, ParseError> {
         let dash = ParseError::new(target.len(), Expected::Byte(b'-'));
         let (host, pid) = split_last(target, b'-').ok_or(dash)?;
         Ok(Chromium { host, pid: parse::pid(pid, 0).ok() })
     }
 
-    /// The target.
+    /// The target. `Ambiguous`: a NUL in the host's name. `TooLong`: it is.
     pub fn write(&self) -> Result<Target, WriteError> {
         let pid = self.pid.map(|pid| decimal(u64::from(pid)));
         join(&[self.host, b"-", pid.as_deref().unwrap_or_default()])
     }
 
-    /// What it says about the holder.
+    /// What it says about the holder. The error is a host name longer than Linux has.
     ///
     /// ```
     /// use lock_core::payload::link_target::Chromium;

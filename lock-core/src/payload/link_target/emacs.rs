@@ -36,7 +36,8 @@ pub struct Emacs<'a> {
 }
 
 impl<'a> Emacs<'a> {
-    /// Reads a target: the user ends at the last `@`, the host at the last dot.
+    /// Reads a target: the user ends at the last `@`, the host at the last dot. Errors: one of them
+    /// is missing, or what should be a number is none.
     pub fn parse(target: &'a [u8]) -> Result<Emacs<'a>, ParseError> {
         let end = ParseError::new(target.len(), Expected::Byte(b'@'));
         let (user, rest) = split_last(target, b'@').ok_or(end)?;
@@ -70,7 +71,8 @@ impl<'a> Emacs<'a> {
         }
     }
 
-    /// What it says about the holder; the user's name as its message.
+    /// What it says about the holder; the user's name as its message. The error is a host
+    /// name longer than Linux has.
     ///
     /// ```
     /// use lock_core::payload::link_target::Emacs;

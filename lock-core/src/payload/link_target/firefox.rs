@@ -33,7 +33,7 @@ pub struct Firefox {
 }
 
 impl Firefox {
-    /// Reads a target; the first colon ends the address.
+    /// Reads a target; the first colon ends the address. Errors: no colon, no IPv4 address, no pid.
     pub fn parse(target: &[u8]) -> Result<Firefox, ParseError> {
         let colon = ParseError::new(target.len(), Expected::Byte(b':'));
         let (address, process) = split_first(target, b':').ok_or(colon)?;
@@ -45,7 +45,7 @@ impl Firefox {
         Ok(Firefox { address, fcntl_locked, pid })
     }
 
-    /// The target.
+    /// The target. It always fits.
     pub fn write(&self) -> Result<Target, WriteError> {
         let sign = if self.fcntl_locked { &b":+"[..] } else { b":" };
         join(&[&self.address(), sign, &decimal(u64::from(self.pid))])

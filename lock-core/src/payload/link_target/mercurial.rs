@@ -33,7 +33,8 @@ pub struct Mercurial<'a> {
 }
 
 impl<'a> Mercurial<'a> {
-    /// Reads a target; the first colon ends the host.
+    /// Reads a target; the first colon ends the host. Errors: no colon, no pid, a namespace that is
+    /// no hexadecimal number.
     pub fn parse(target: &'a [u8]) -> Result<Mercurial<'a>, ParseError> {
         let colon = ParseError::new(target.len(), Expected::Byte(b':'));
         let (holder, pid) = split_first(target, b':').ok_or(colon)?;
@@ -64,7 +65,7 @@ impl<'a> Mercurial<'a> {
         join(&[self.host, &namespace, b":", &decimal(u64::from(self.pid))])
     }
 
-    /// What it says about the holder.
+    /// What it says about the holder. The error is a host name longer than Linux has.
     ///
     /// ```
     /// use lock_core::owner::PidNamespace;
