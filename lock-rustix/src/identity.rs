@@ -58,8 +58,9 @@ pub fn myself() -> Identity {
 ///
 /// ```
 /// // A container has a pid namespace of its own; a program on the machine itself has the first.
-/// let whole_machine = lock_rustix::identity::is_in_first_pid_namespace();
-/// println!("sees {}", if whole_machine { "every process" } else { "those of its namespace" });
+/// let namespace = std::fs::read_link("/proc/self/ns/pid").unwrap();
+/// let is_first = lock_rustix::identity::is_in_first_pid_namespace();
+/// assert_eq!(is_first, namespace == std::path::Path::new("pid:[4026531836]"));
 /// ```
 pub fn is_in_first_pid_namespace() -> bool {
     /// What every Linux numbers it.

@@ -77,7 +77,9 @@ impl Lock {
     /// static STOP: AtomicBool = AtomicBool::new(false);
     ///
     /// # let path = format!("/tmp/lock-std-doc-while-{}", std::process::id());
-    /// let guard = lock_std::Lock::at(&path).lock_while(|| !STOP.load(Ordering::Relaxed))?;
+    /// let lock = lock_std::Lock::at(&path);
+    /// let guard = lock.lock_while(|| !STOP.load(Ordering::Relaxed))?;
+    /// assert!(lock.is_locked()?);
     /// # drop(guard);
     /// # std::fs::remove_file(path).unwrap();
     /// # Ok::<(), lock_std::LockError>(())
@@ -136,9 +138,11 @@ impl Lock {
     /// use std::time::{Duration, Instant};
     ///
     /// # let path = format!("/tmp/lock-std-doc-deadline-{}", std::process::id());
-    /// let deadline = Instant::now() + Duration::from_secs(10);
-    /// let guard = lock_std::Lock::at(&path).lock_deadline(deadline)?;
-    /// # drop(guard);
+    /// let deadline = Instant::now() + Duration::from_millis(1);
+    /// let lock = lock_std::Lock::at(&path);
+    /// let _guard = lock.lock_deadline(deadline)?;
+    /// assert!(lock.lock_deadline(deadline).is_err());
+    /// assert!(Instant::now() >= deadline);
     /// # std::fs::remove_file(path).unwrap();
     /// # Ok::<(), lock_std::LockError>(())
     /// ```

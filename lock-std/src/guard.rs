@@ -153,8 +153,12 @@ impl Guard {
     ///
     /// ```
     /// # let path = format!("/tmp/lock-std-doc-unlock-{}", std::process::id());
-    /// let guard = lock_std::Lock::at(&path).try_lock()?;
-    /// guard.unlock()?;
+    /// let lock = lock_std::Lock::at(&path);
+    /// lock.try_lock()?.unlock()?;
+    /// let guard = lock.try_lock()?;
+    /// std::fs::remove_file(&path).unwrap();
+    /// std::fs::write(&path, "another file").unwrap();
+    /// assert!(matches!(guard.unlock(), Err(lock_std::LockError::Lost { .. })));
     /// # std::fs::remove_file(path).unwrap();
     /// # Ok::<(), lock_std::LockError>(())
     /// ```
@@ -243,7 +247,7 @@ impl Guard {
     ///
     /// let reader = Lock::at(&path).kind(Kind::Lockf).shared().try_lock()?;
     /// let writer = reader.upgrade().map_err(ConvertError::into_error)?;
-    /// # drop(writer);
+    /// assert_eq!(writer.mode(), lock_std::Mode::Exclusive);
     /// # std::fs::remove_file(path).unwrap();
     /// # Ok::<(), lock_std::LockError>(())
     /// ```
@@ -259,8 +263,8 @@ impl Guard {
     ///
     /// let writer = Lock::at(&path).kind(Kind::Ofd).try_lock()?;
     /// let reader = writer.downgrade().map_err(ConvertError::into_error)?;
-    /// let another = Lock::at(&path).kind(Kind::Ofd).shared().try_lock()?;
-    /// # drop((reader, another));
+    /// assert!(Lock::at(&path).kind(Kind::Ofd).shared().try_lock().is_ok());
+    /// # drop(reader);
     /// # std::fs::remove_file(path).unwrap();
     /// # Ok::<(), lock_std::LockError>(())
     /// ```

@@ -46,6 +46,7 @@ unsafe extern "C" {
 /// ```
 /// // As a shell's `trap` does: SIGHUP, SIGINT and SIGTERM.
 /// lock_std::release_on_signals(&[1, 2, 15])?;
+/// assert!(lock_std::release_on_signals(&[9]).is_err(), "nobody handles SIGKILL");
 /// # Ok::<(), std::io::Error>(())
 /// ```
 pub fn release_on_signals(signals: &[i32]) -> io::Result<()> {

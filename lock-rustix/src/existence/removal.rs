@@ -76,7 +76,7 @@ pub fn remove(
 /// let (decode, observer) = (decode(Kind::Mkdir), &me.observer);
 /// let terms = Terms { payload: b"", decode, observer, rule, local: false };
 /// let now_ms = wall_us() / 1000;
-/// release_for(&contender.spot, &terms, &nonce().unwrap(), now_ms, me).unwrap();
+/// assert!(release_for(&contender.spot, &terms, &nonce().unwrap(), now_ms, me).is_ok());
 /// ```
 pub fn release_for(
     spot: &Spot,

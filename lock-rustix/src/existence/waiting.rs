@@ -46,6 +46,7 @@ const SHARED_PAUSE_MAX_NS: u64 = 1_000_000_000;
 ///     ..Request::once(&contender.me)
 /// };
 /// let taken = contender.lock(&request, &mut |_| {}).unwrap();
+/// assert!(contender.lock(&Request::once(&contender.me), &mut |_| {}).is_err());
 /// taken.unlock(&contender.spot).unwrap();
 /// ```
 #[derive(Clone, Copy, Debug)]

@@ -29,6 +29,7 @@ use super::transport::{Kernel, Transport};
 /// let lockspace = in_memory(); // in a cluster: Lockspace::open("cluster1")
 /// let disk = lockspace.resource("disk1").mode(Mode::PR);
 /// let guard = disk.lock_timeout(Duration::from_secs(5)).unwrap();
+/// assert!(lockspace.resource("disk1").try_lock().is_err());
 /// guard.unlock().unwrap();
 /// lockspace.close();
 /// ```
@@ -121,7 +122,8 @@ impl Lockspace {
     /// ```
     /// # mod m { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/dlm/doc.rs")); } use m::*;
     /// let lockspace = in_memory(); // in a cluster: Lockspace::open("cluster1")
-    /// println!("on this node, `{}` in the kernel's lists is us", lockspace.owner());
+    /// // The locks of 0 are not ours: nobody has that number.
+    /// assert_ne!(lockspace.owner(), 0);
     /// ```
     pub fn owner(&self) -> u32 {
         self.context.engine.owner()

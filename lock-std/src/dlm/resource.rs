@@ -25,11 +25,9 @@ use super::table::Callback;
 ///
 /// let lockspace = in_memory(); // in a cluster: Lockspace::open("cluster1")
 /// let journal = lockspace.resource("journal").mode(Mode::PW).value();
-/// match journal.try_lock() {
-///     Ok(guard) => println!("version {:?}", guard.value()),
-///     Err(error) if error.kind == DlmErrorKind::Held => println!("somebody else writes"),
-///     Err(error) => panic!("{error}"),
-/// }
+/// let guard = journal.try_lock().unwrap();
+/// assert!(guard.value().is_some());
+/// assert_eq!(journal.try_lock().unwrap_err().kind, DlmErrorKind::Held);
 /// ```
 #[derive(Clone)]
 #[must_use = "nothing is asked for yet"]
@@ -123,9 +121,7 @@ impl Resource<'_> {
     /// # mod m { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/dlm/doc.rs")); } use m::*;
     /// let lockspace = in_memory(); // in a cluster: Lockspace::open("cluster1")
     /// let guard = lockspace.resource("cache").blocking_asts().lock().unwrap();
-    /// if let Some(mode) = guard.wanted() {
-    ///     println!("somebody waits for {mode}: write the cache out");
-    /// }
+    /// assert_eq!(guard.wanted(), None, "nobody waits: no need to write the cache out");
     /// ```
     pub fn blocking_asts(self) -> Self {
         Resource { blocking: true, ..self }

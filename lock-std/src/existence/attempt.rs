@@ -106,7 +106,7 @@ impl ExistenceLock {
     /// // One limit for both.
     /// let first = ExistenceLock::at(format!("{path}-1"), Kind::Symlink).lock_deadline(deadline)?;
     /// let second = ExistenceLock::at(format!("{path}-2"), Kind::Symlink).lock_deadline(deadline)?;
-    /// # drop((first, second));
+    /// assert!(first.still_held()? && second.still_held()?);
     /// # Ok::<(), lock_std::LockError>(())
     /// ```
     pub fn lock_deadline(&self, deadline: Instant) -> Result<ExistenceGuard, LockError> {

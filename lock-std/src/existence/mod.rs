@@ -182,7 +182,8 @@ impl ExistenceLock {
     /// # let path = format!("/tmp/lock-std-doc-existence-refresh-{}", std::process::id());
     /// let lock = ExistenceLock::at(&path, Kind::Pidfile).stale_age(Duration::from_secs(60));
     /// // Every 10 seconds instead of 30.
-    /// let _guard = lock.refresh(Duration::from_secs(10)).try_lock()?;
+    /// let guard = lock.refresh(Duration::from_secs(10)).try_lock()?;
+    /// assert!(guard.still_held()?);
     /// # Ok::<(), lock_std::LockError>(())
     /// ```
     pub fn refresh(self, every: Duration) -> ExistenceLock {
@@ -220,6 +221,7 @@ impl ExistenceLock {
     /// # let path = format!("/tmp/lock-std-doc-existence-pause-{}", std::process::id());
     /// let lock = ExistenceLock::at(&path, Kind::Mkdir).longest_pause(Duration::from_secs(1));
     /// let _guard = lock.lock()?;
+    /// assert!(lock.lock_timeout(Duration::from_millis(1)).is_err());
     /// # Ok::<(), lock_std::LockError>(())
     /// ```
     pub fn longest_pause(self, longest_pause: Duration) -> ExistenceLock {

@@ -68,7 +68,7 @@ impl Default for Options {
 ///
 /// # let path = format!("/tmp/lock-std-doc-lock-exn-{}", std::process::id());
 /// match lock_exn(&path, Options::default())? {
-///     Outcome::WeTookIt(guard) => unlock_exn(guard)?,
+///     Outcome::WeTookIt(guard) => assert!(unlock_exn(guard).is_ok()),
 ///     Outcome::SomebodyElseTookIt(owner) => println!("{owner} has it"),
 /// }
 /// # std::fs::remove_file(path).unwrap();
@@ -93,6 +93,19 @@ pub fn lock_exn(path: impl AsRef<Path>, options: Options) -> Result<Outcome, Loc
 }
 
 /// Releases the lock. The original raises when it is called twice; here the guard is gone.
+///
+/// Errors: those of [`Guard::unlock`].
+///
+/// ```
+/// use lock_std::lock_file_blocking::flock::{Options, Outcome, lock_exn, unlock_exn};
+///
+/// # let path = format!("/tmp/lock-std-doc-unlock-exn-{}", std::process::id());
+/// let Outcome::WeTookIt(guard) = lock_exn(&path, Options::default())? else { panic!("held") };
+/// unlock_exn(guard)?;
+/// assert!(matches!(lock_exn(&path, Options::default())?, Outcome::WeTookIt(_)));
+/// # std::fs::remove_file(path).unwrap();
+/// # Ok::<(), lock_std::LockError>(())
+/// ```
 ///
 /// ```compile_fail
 /// # use lock_std::lock_file_blocking::flock::{Options, Outcome, lock_exn, unlock_exn};

@@ -65,10 +65,9 @@ pub enum Outcome {
 /// use lock_std::lock_file_blocking::mkdir::{Outcome, lock_exn, unlock_exn};
 ///
 /// # let path = format!("/tmp/lock-std-doc-mkdir-{}", std::process::id());
-/// match lock_exn(&path)? {
-///     Outcome::WeTookIt(held) => unlock_exn(held)?,
-///     Outcome::SomebodyElseTookIt => println!("held"),
-/// }
+/// let Outcome::WeTookIt(held) = lock_exn(&path)? else { panic!("held") };
+/// assert!(matches!(lock_exn(&path)?, Outcome::SomebodyElseTookIt));
+/// unlock_exn(held)?;
 /// # Ok::<(), lock_std::LockError>(())
 /// ```
 pub fn lock_exn(path: impl AsRef<Path>) -> Result<Outcome, LockError> {

@@ -55,6 +55,7 @@ impl Default for Options<'_> {
 ///     Some(guard) => guard.keep(),
 ///     None => println!("another copy runs"),
 /// }
+/// assert!(create(&path, Options::default())?.is_none());
 /// # std::fs::remove_file(path).unwrap();
 /// # Ok::<(), lock_std::LockError>(())
 /// ```
@@ -72,8 +73,8 @@ pub fn create(path: impl AsRef<Path>, options: Options<'_>) -> Result<Option<Gua
 /// use lock_std::lock_file_blocking::{Options, create_exn};
 ///
 /// # let path = format!("/tmp/lock-std-doc-exn-{}", std::process::id());
-/// let guard = create_exn(&path, Options::default())?;
-/// # drop(guard);
+/// let _guard = create_exn(&path, Options::default())?;
+/// assert!(create_exn(&path, Options::default()).unwrap_err().is_held());
 /// # std::fs::remove_file(path).unwrap();
 /// # Ok::<(), lock_std::LockError>(())
 /// ```
@@ -89,8 +90,8 @@ pub fn create_exn(path: impl AsRef<Path>, options: Options<'_>) -> Result<Guard,
 /// use lock_std::lock_file_blocking::{Options, blocking_create};
 ///
 /// # let path = format!("/tmp/lock-std-doc-blocking-{}", std::process::id());
-/// let guard = blocking_create(&path, Some(Duration::from_secs(5)), Options::default())?;
-/// # drop(guard);
+/// let _guard = blocking_create(&path, Some(Duration::from_secs(5)), Options::default())?;
+/// assert!(blocking_create(&path, Some(Duration::ZERO), Options::default()).is_err());
 /// # std::fs::remove_file(path).unwrap();
 /// # Ok::<(), lock_std::LockError>(())
 /// ```

@@ -42,8 +42,10 @@ pub fn create(path: impl AsRef<Path>, message: Option<&[u8]>) -> Result<Existenc
 ///
 /// ```
 /// # let path = format!("/tmp/lock-std-doc-nfs-exn-{}", std::process::id());
-/// let guard = lock_std::lock_file_blocking::nfs::create_exn(&path, None)?;
-/// # drop(guard);
+/// use lock_std::lock_file_blocking::nfs::create_exn;
+///
+/// let _guard = create_exn(&path, None)?;
+/// assert!(create_exn(&path, None).unwrap_err().is_held());
 /// # Ok::<(), lock_std::LockError>(())
 /// ```
 pub fn create_exn(
@@ -61,8 +63,8 @@ pub fn create_exn(
 /// use lock_std::lock_file_blocking::nfs;
 ///
 /// # let path = format!("/tmp/lock-std-doc-nfs-blocking-{}", std::process::id());
-/// let guard = nfs::blocking_create(&path, Some(Duration::from_secs(5)), None)?;
-/// # drop(guard);
+/// let _guard = nfs::blocking_create(&path, Some(Duration::from_secs(5)), None)?;
+/// assert!(nfs::blocking_create(&path, Some(Duration::ZERO), None).is_err());
 /// # Ok::<(), lock_std::LockError>(())
 /// ```
 pub fn blocking_create(
@@ -145,8 +147,10 @@ pub fn unlock(path: impl AsRef<Path>) -> Result<(), LockError> {
 /// [`unlock`], whose error the original raises.
 ///
 /// ```
-/// lock_std::lock_file_blocking::nfs::unlock_exn("/no lock here")?;
-/// # Ok::<(), lock_std::LockError>(())
+/// use lock_std::lock_file_blocking::nfs::unlock_exn;
+///
+/// assert!(unlock_exn("/no lock here").is_ok());
+/// assert!(unlock_exn("/no such directory/lock").is_err());
 /// ```
 pub fn unlock_exn(path: impl AsRef<Path>) -> Result<(), LockError> {
     unlock(path)

@@ -20,6 +20,7 @@ use crate::error::LockError;
 /// # let path = format!("/tmp/lock-std-doc-open-exclusive-{}", std::process::id());
 /// let file = open_exclusive(&path, Options::default())?;
 /// write_pidfile(&file, std::process::id()).unwrap();
+/// assert!(open_exclusive(&path, Options { wait: false, ..Options::default() }).is_err());
 /// # std::fs::remove_file(path).unwrap();
 /// # Ok::<(), lock_std::LockError>(())
 /// ```

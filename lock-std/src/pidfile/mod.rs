@@ -141,8 +141,8 @@ pub fn mkpidlock(at: impl AsRef<Path>, options: Options) -> Result<PidLock, Lock
 ///
 /// # let path = format!("/tmp/lock-std-doc-mkpidlock-pid-{}", std::process::id());
 /// let me = Pid::new(u64::from(std::process::id())).unwrap();
-/// let lock = mkpidlock_pid(&path, me, Options::default())?;
-/// # drop(lock);
+/// let _lock = mkpidlock_pid(&path, me, Options::default())?;
+/// assert_eq!(parse_pidfile(&path).pid, std::process::id());
 /// # Ok::<(), lock_std::LockError>(())
 /// ```
 pub fn mkpidlock_pid(
@@ -167,6 +167,7 @@ pub fn mkpidlock_pid(
 /// # let path = format!("/tmp/lock-std-doc-mkpidlock-proc-{}", std::process::id());
 /// let mut child = Command::new("cat").stdin(Stdio::piped()).spawn().unwrap();
 /// let lock = mkpidlock_proc(&path, &child, Options::default())?;
+/// assert!(lock.still_held()?);
 /// drop(child.stdin.take());
 /// child.wait().unwrap();
 /// while std::fs::exists(&path).unwrap() {
@@ -293,6 +294,17 @@ impl PidLock {
     /// Gives the lock back. Whether it was ours until now: `false` if somebody removed or replaced
     /// the file, or it could not be removed, or the child that it was for has ended before. In a
     /// forked child it is `false`, and the lock stays the parent's.
+    ///
+    /// ```
+    /// use lock_std::pidfile::{Options, mkpidlock};
+    ///
+    /// # let path = format!("/tmp/lock-std-doc-close-{}", std::process::id());
+    /// assert!(mkpidlock(&path, Options::default())?.close());
+    /// let lock = mkpidlock(&path, Options::default())?;
+    /// std::fs::remove_file(&path).unwrap();
+    /// assert!(!lock.close());
+    /// # Ok::<(), lock_std::LockError>(())
+    /// ```
     ///
     /// To close twice, which answers `false` in Julia, does not compile:
     ///
