@@ -21,6 +21,11 @@ pub mod vm;
 #[doc = include_str!("../../README.md")]
 struct Readme;
 
+/// Compiles what the guide shows.
+#[cfg(doctest)]
+#[doc = include_str!("../../docs/guide.md")]
+struct Guide;
+
 /// Compiles what the porting notes show.
 #[cfg(doctest)]
 #[doc = include_str!("../../docs/porting.md")]

@@ -3,6 +3,7 @@
 
 mod choosing;
 mod formats;
+mod guide;
 mod links;
 
 use std::fs;
