@@ -65,9 +65,7 @@ fn run(commands: &str, dir: &Path) -> String {
 fn without_numbers(text: &str) -> String {
     let mut plain = String::new();
     for character in text.chars() {
-        let number = character.is_ascii_digit()
-            || character == '.' && plain.ends_with('0') && !plain.ends_with(" 0");
-        match (number, plain.ends_with('0')) {
+        match (character.is_ascii_digit(), plain.ends_with('0')) {
             (true, true) => {}
             (true, false) => plain.push('0'),
             (false, _) => plain.push(character),
@@ -92,9 +90,9 @@ fn the_guides_commands_print_what_it_says() {
         let _ = fs::remove_dir_all(&dir);
         fs::create_dir_all(&dir).unwrap();
         let here = |text: &str| {
-            PLACES.iter().fold(text.to_owned(), |text, place| {
-                text.replace(place, dir.to_str().unwrap())
-            })
+            PLACES
+                .iter()
+                .fold(text.to_owned(), |text, place| text.replace(place, dir.to_str().unwrap()))
         };
         let printed = run(&here(commands), &dir);
         let printed = printed.replace(&format!(" on {}", host.trim()), &format!(" on {HOST}"));
