@@ -35,25 +35,25 @@ fn blocks(page: &str) -> Vec<Block> {
 /// The commands as bash gets them: what goes to the background has its lock before the next begins,
 /// and ends with the shell.
 fn script(commands: &str) -> String {
-    let mut script = String::from("trap 'kill $(jobs -p) 2>/dev/null' EXIT\n");
+    let mut script = vec!["exec 2>&1; trap 'kill $(jobs -p) 2>/dev/null' EXIT".to_owned()];
     for line in commands.lines() {
-        script += &format!("{line}\n");
+        script.push(line.to_owned());
         let words: Vec<&str> = line.split_whitespace().collect();
         if words.last() == Some(&"&") {
             let path = words.iter().find(|word| word.starts_with('/')).expect("a lock");
             let kind = words.iter().skip_while(|word| **word != "-k").nth(1).unwrap_or(&"file");
-            script += &format!("until lockbox status -k {kind} {path}; do :; done >/dev/null\n");
+            script.push(format!("until lockbox status -k {kind} {path}; do :; done >/dev/null"));
         }
     }
-    script
+    script.join("\n")
 }
 
 /// What a shell in this directory prints.
 fn run(commands: &str, dir: &Path) -> String {
     let program = lockbox().parent().unwrap().display();
     let path = format!("{program}:{}", std::env::var("PATH").unwrap_or_default());
-    let shell = Command::new("bash")
-        .args(["-c", &format!("exec 2>&1\n{}", script(commands))])
+    let shell = Command::new("timeout")
+        .args(["60", "bash", "-c", &script(commands)])
         .env("PATH", path)
         .current_dir(dir)
         .output()
