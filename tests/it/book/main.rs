@@ -5,6 +5,7 @@ mod choosing;
 mod formats;
 mod guide;
 mod links;
+mod porting;
 
 use std::fs;
 use std::path::{Path, PathBuf};
