@@ -1,4 +1,4 @@
-//! The entries of a directory, by `getdents64(2)`: shown one after the other, by name.
+//! The entries of a directory, by `getdents64(2)`: one after the other, by name.
 #![allow(unsafe_code)]
 
 use core::ffi::CStr;
@@ -22,28 +22,39 @@ const GETDENTS64: usize = 220;
 const LENGTH_AT: usize = 16;
 const NAME_AT: usize = 19;
 
-/// Shows the name of each entry, `.` and `..` too, until `see` fails. The buffer must hold an entry
-/// with the longest name, 280 bytes; a larger one makes for fewer calls.
-pub(crate) fn for_each_entry(
-    directory: BorrowedFd<'_>,
-    buffer: &mut [u8],
-    see: &mut dyn FnMut(&CStr) -> Result<(), Errno>,
-) -> Result<(), Errno> {
-    loop {
-        let fd = directory.as_raw_fd().unsigned_abs() as usize;
-        let arguments = [fd, buffer.as_mut_ptr() as usize, buffer.len(), 0, 0, 0];
-        // SAFETY: writes no more than the buffer holds.
-        let answer = unsafe { syscall(GETDENTS64, arguments) };
-        let filled = usize::try_from(answer).map_err(|_| errno(answer))?;
-        if filled == 0 {
-            return Ok(());
+/// The directory's entries, as far as they were read. They are asked for one by one, not shown to a
+/// function: that might go through another directory, and no function here calls itself.
+#[derive(Debug)]
+pub(crate) struct Entries<'d> {
+    directory: BorrowedFd<'d>,
+    /// Room for seven entries with the longest names at least.
+    buffer: [u8; 2048],
+    at: usize,
+    filled: usize,
+}
+
+impl<'d> Entries<'d> {
+    pub(crate) fn of(directory: BorrowedFd<'d>) -> Entries<'d> {
+        Entries { directory, buffer: [0; 2048], at: 0, filled: 0 }
+    }
+
+    /// The name of the next entry, `.` and `..` too; nothing at the end.
+    pub(crate) fn next(&mut self) -> Result<Option<&CStr>, Errno> {
+        if self.at >= self.filled {
+            let fd = self.directory.as_raw_fd().unsigned_abs() as usize;
+            let buffer = self.buffer.as_mut_ptr() as usize;
+            let arguments = [fd, buffer, self.buffer.len(), 0, 0, 0];
+            // SAFETY: writes no more than the buffer holds.
+            let answer = unsafe { syscall(GETDENTS64, arguments) };
+            self.filled = usize::try_from(answer).map_err(|_| errno(answer))?;
+            self.at = 0;
         }
-        let mut rest = buffer.get(..filled).unwrap_or_default();
-        while let Some(entry) = first(rest) {
-            let name = entry.get(NAME_AT..).unwrap_or_default();
-            CStr::from_bytes_until_nul(name).map_or(Ok(()), &mut *see)?;
-            rest = rest.get(entry.len()..).unwrap_or_default();
-        }
+        let Some(entry) = self.buffer.get(self.at..self.filled).and_then(first) else {
+            return Ok(None);
+        };
+        self.at += entry.len();
+        let name = entry.get(NAME_AT..).unwrap_or_default();
+        Ok(Some(CStr::from_bytes_until_nul(name).unwrap_or(c".")))
     }
 }
 

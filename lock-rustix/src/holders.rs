@@ -18,7 +18,7 @@ use rustix::fs::{AtFlags, CWD, Mode, OFlags, major, minor, readlinkat_raw, stata
 use rustix::io::Errno;
 
 use crate::descriptor::{lend, openat};
-use crate::entries::for_each_entry;
+use crate::entries::Entries;
 use crate::fault::fault;
 use crate::place::FileName;
 use crate::process;
@@ -64,15 +64,19 @@ const FACTS_MAX: usize = 4096;
 pub fn for_each(see: &mut dyn FnMut(&Holding)) -> Result<(), Fault> {
     let processes = open(c"/proc", OFlags::DIRECTORY)
         .map_err(|errno| fault(Call::Open, Node::LockTable, errno))?;
-    let mut result = Ok(());
-    for_each_number(&processes, &mut |pid| {
-        let Some(pid) = Pid::new(u64::from(pid)) else { return };
-        let Some(facts) = facts_of(pid) else { return };
+    let mut pids = Entries::of(lend(&processes));
+    while let Some(pid) =
+        number(&mut pids).map_err(|errno| fault(Call::Open, Node::LockTable, errno))?
+    {
+        let Some(pid) = Pid::new(u64::from(pid)) else { continue };
+        let Some(facts) = facts_of(pid) else { continue };
+        let mut descriptors = Entries::of(lend(&facts));
         // A process that ends meanwhile has no descriptors any more.
-        let _ = for_each_number(&facts, &mut |fd| for_each_lock(&facts, pid, fd, see));
-    })
-    .unwrap_or_else(|errno| result = Err(fault(Call::Open, Node::LockTable, errno)));
-    result
+        while let Ok(Some(fd)) = number(&mut descriptors) {
+            for_each_lock(&facts, pid, fd, see);
+        }
+    }
+    Ok(())
 }
 
 /// A process that has a descriptor with an flock or record lock on this file, as far as can be
@@ -157,19 +161,19 @@ pub fn path(pid: Pid, fd: u32, buffer: &mut [u8]) -> Option<&[u8]> {
 #[allow(clippy::unnecessary_cast, reason = "its width differs between architectures")]
 pub fn descriptor(pid: Pid, line: &Line) -> Option<u32> {
     let facts = facts_of(pid)?;
-    let mut found = None;
-    let _ = for_each_number(&facts, &mut |fd| {
-        let Some(name) = fact_name(pid, b"/fd/", Some(fd)) else { return };
+    let mut descriptors = Entries::of(lend(&facts));
+    while let Ok(Some(fd)) = number(&mut descriptors) {
+        let name = fact_name(pid, b"/fd/", Some(fd))?;
         let stat = statat(CWD, name.as_c_str(), AtFlags::empty());
         let is_it = stat.is_ok_and(|stat| {
             let dev = stat.st_dev as u64;
             stat.st_ino as u64 == line.ino && (major(dev), minor(dev)) == (line.major, line.minor)
         });
         if is_it {
-            found = Some(fd);
+            return Some(fd);
         }
-    });
-    found
+    }
+    None
 }
 
 fn facts_of(pid: Pid) -> Option<OwnedFd> {
@@ -189,14 +193,14 @@ fn open(path: &CStr, more: OFlags) -> Result<OwnedFd, Errno> {
     openat(CWD, path, OFlags::RDONLY | OFlags::CLOEXEC | more, Mode::empty())
 }
 
-/// The entries of a directory that are numbers.
-fn for_each_number(directory: &OwnedFd, see: &mut dyn FnMut(u32)) -> Result<(), Errno> {
-    for_each_entry(lend(directory), &mut [0; 2048], &mut |name| {
+/// The next entry that is a number.
+fn number(entries: &mut Entries<'_>) -> Result<Option<u32>, Errno> {
+    while let Some(name) = entries.next()? {
         if let Some(number) = decimal(name.to_bytes()) {
-            see(number);
+            return Ok(Some(number));
         }
-        Ok(())
-    })
+    }
+    Ok(None)
 }
 
 fn for_each_lock(facts: &OwnedFd, pid: Pid, fd: u32, see: &mut dyn FnMut(&Holding)) {

@@ -1,6 +1,8 @@
 //! The workspace's test library: what several suites share.
 
 pub mod bench;
+#[cfg(target_arch = "x86_64")]
+pub mod call_graph;
 pub mod fuzz;
 #[cfg(target_arch = "x86_64")]
 pub mod inject;

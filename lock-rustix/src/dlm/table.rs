@@ -12,7 +12,7 @@ use rustix::fs::{CWD, Mode, OFlags};
 use rustix::io::Errno;
 
 use crate::descriptor::{lend, openat};
-use crate::entries::for_each_entry;
+use crate::entries::Entries;
 use crate::lines::for_each_line;
 
 use super::fault::{DlmFault, Step};
@@ -80,12 +80,12 @@ pub fn for_each_lockspace(see: &mut dyn FnMut(&LockspaceName)) -> Result<(), Dlm
     let fault = |errno| DlmFault::from_errno(Step::List, errno);
     let flags = OFlags::RDONLY | OFlags::CLOEXEC | OFlags::DIRECTORY;
     let directory = openat(CWD, DIRECTORY, flags, Mode::empty()).map_err(fault)?;
-    for_each_entry(lend(&directory), &mut [0; 2048], &mut |name| {
+    let mut entries = Entries::of(lend(&directory));
+    while let Some(name) = entries.next().map_err(fault)? {
         let lockspace = name.to_bytes().strip_suffix(SUFFIX);
         if let Some(Ok(lockspace)) = lockspace.map(LockspaceName::new) {
             see(&lockspace);
         }
-        Ok(())
-    })
-    .map_err(fault)
+    }
+    Ok(())
 }

@@ -42,7 +42,7 @@ const DONE: u8 = 0;
 /// Does the errand in a child, for at most so long. Fails if there can be none.
 pub(super) fn run(limit_ns: u64, errand: &mut dyn FnMut()) -> Result<Ended, Errno> {
     let deadline_ns = monotonic_ns().saturating_add(limit_ns);
-    let (child, ended) = fork(&mut || {
+    let Fork::Parent(child, ended) = fork()? else {
         close_all();
         // Without its parent it dies too, but not at once: it cleans up first.
         if let Some(timer) = Timer::new(Signal::KILL.as_raw()) {
@@ -50,8 +50,8 @@ pub(super) fn run(limit_ns: u64, errand: &mut dyn FnMut()) -> Result<Ended, Errn
             core::mem::forget(timer);
         }
         errand();
-        DONE
-    })?;
+        exit(DONE)
+    };
     let ended = ended.ok_or(Errno::NOSYS).inspect_err(|_| {
         kill(child);
         let _ = wait(child);
@@ -73,11 +73,11 @@ pub(super) struct Rival(usize);
 impl Rival {
     /// Starts it; what the errand answers is its exit status.
     pub(super) fn start(errand: &mut dyn FnMut() -> u8) -> Result<Rival, Errno> {
-        let made = fork(&mut || {
+        let Fork::Parent(child, _) = fork()? else {
             let _ = set_parent_process_death_signal(Some(Signal::KILL));
-            errand()
-        })?;
-        Ok(Rival(made.0))
+            exit(errand())
+        };
+        Ok(Rival(child))
     }
 
     /// What it answered, when it has ended; `None` if it was killed.
@@ -109,9 +109,17 @@ impl Gate {
     }
 }
 
-/// Makes a copy of this process that runs `child` and ends with what it answers; its pid, and a
-/// descriptor that can be read when it has ended.
-fn fork(child: &mut dyn FnMut() -> u8) -> Result<(usize, Option<OwnedFd>), Errno> {
+/// Which of the two processes this is.
+enum Fork {
+    /// The one that was there before; the other's pid, and a descriptor that can be read when it
+    /// has ended.
+    Parent(usize, Option<OwnedFd>),
+    /// The new one: it must end by [`exit`], and not come back to who called.
+    Child,
+}
+
+/// Makes a copy of this process.
+fn fork() -> Result<Fork, Errno> {
     const CLONE_PIDFD: usize = 0x1000;
     let mut ended = -1i32;
     let blocked = set_blocked(u64::MAX);
@@ -120,16 +128,20 @@ fn fork(child: &mut dyn FnMut() -> u8) -> Result<(usize, Option<OwnedFd>), Errno
     let result =
         unsafe { syscall(number::CLONE, [CLONE_PIDFD, 0, &raw mut ended as usize, 0, 0, 0]) };
     if result == 0 {
-        let status = child();
-        loop {
-            // SAFETY: takes no pointers, and does not come back.
-            unsafe { syscall(number::EXIT_GROUP, [usize::from(status), 0, 0, 0, 0, 0]) };
-        }
+        return Ok(Fork::Child);
     }
     set_blocked(blocked);
     let pid = usize::try_from(result).map_err(|_| errno(result))?;
     // SAFETY: the kernel made this descriptor for us.
-    Ok((pid, unsafe { own(ended as isize) }.ok()))
+    Ok(Fork::Parent(pid, unsafe { own(ended as isize) }.ok()))
+}
+
+/// Ends this process.
+fn exit(status: u8) -> ! {
+    loop {
+        // SAFETY: takes no pointers, and does not come back.
+        unsafe { syscall(number::EXIT_GROUP, [usize::from(status), 0, 0, 0, 0, 0]) };
+    }
 }
 
 /// Waits for the child to end: its status, if it ended by itself.

@@ -15,7 +15,7 @@ use super::sheet::{Sheet, Step};
 use super::{existence, file_system, kernel};
 use crate::clock::wall_us;
 use crate::descriptor::{inotify_init, lend, openat};
-use crate::entries::for_each_entry;
+use crate::entries::Entries;
 use crate::fault::fault;
 use crate::place::{FileName, Nonce};
 
@@ -165,38 +165,43 @@ fn delivers_events(dir: &OwnedFd) -> Option<bool> {
     Some(rustix::io::read(lend(&events), &mut buffer).is_ok_and(|len| len > 0))
 }
 
+/// How often a directory is listed until there is nothing in it.
+const PASSES_MAX: u32 = 100;
+
 /// Removes all that is in a directory, and in those right under it.
 fn empty(dir: &OwnedFd) -> Result<(), Errno> {
-    remove_entries(dir, &mut |name| {
-        let inner = open_in(dir, name)?;
-        remove_entries(&inner, &mut |_| Err(Errno::NOTEMPTY))?;
-        unlinkat(lend(dir), name, AtFlags::REMOVEDIR)
-    })
+    for _ in 0..PASSES_MAX {
+        let Some(name) = unlink_entries(dir)? else { return Ok(()) };
+        let inner = open_in(dir, name.as_c_str())?;
+        if unlink_entries(&inner)?.is_some() {
+            break;
+        }
+        unlinkat(lend(dir), name.as_c_str(), AtFlags::REMOVEDIR)?;
+    }
+    Err(Errno::NOTEMPTY)
 }
 
-/// Removes the entries of a directory; those that cannot be unlinked are `directory`'s business.
-/// What goes while it is listed can hide others, so it is listed until there is nothing.
-fn remove_entries(
-    dir: &OwnedFd,
-    directory: &mut dyn FnMut(&CStr) -> Result<(), Errno>,
-) -> Result<(), Errno> {
-    const PASSES_MAX: u32 = 100;
+/// Unlinks the entries of a directory; answers one that is a directory itself, if there is one.
+/// What goes while it is listed can hide others, so it is listed until there is nothing to unlink.
+fn unlink_entries(dir: &OwnedFd) -> Result<Option<FileName>, Errno> {
     for _ in 0..PASSES_MAX {
         let listed = openat(lend(dir), c".", OFlags::RDONLY | OFlags::CLOEXEC, Mode::empty())?;
-        let mut found = false;
-        for_each_entry(lend(&listed), &mut [0; 2048], &mut |name| {
+        let mut entries = Entries::of(lend(&listed));
+        let (mut found, mut directory) = (false, None);
+        while let Some(name) = entries.next()? {
             if matches!(name.to_bytes(), b"." | b"..") {
-                return Ok(());
+                continue;
             }
-            found = true;
             match unlinkat(lend(dir), name, AtFlags::empty()) {
-                Err(Errno::NOENT) => Ok(()),
-                Err(Errno::ISDIR | Errno::PERM) => directory(name),
-                unlinked => unlinked,
+                Ok(()) | Err(Errno::NOENT) => found = true,
+                Err(Errno::ISDIR | Errno::PERM) => {
+                    directory = FileName::new(&[name.to_bytes()]).ok();
+                }
+                Err(errno) => return Err(errno),
             }
-        })?;
+        }
         if !found {
-            return Ok(());
+            return Ok(directory);
         }
     }
     Err(Errno::NOTEMPTY)

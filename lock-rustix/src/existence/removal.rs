@@ -13,7 +13,7 @@ use rustix::fs::{Mode, OFlags};
 use super::built::{FILES, LEASE, MKDIR, SYMLINK};
 use super::{Spot, fault, set_time_to_now};
 use crate::descriptor::{lend, openat};
-use crate::entries::for_each_entry;
+use crate::entries::Entries;
 use crate::identity::Identity;
 use crate::place::{FileName, Nonce, Place, is_private};
 use crate::signature::decode;
@@ -181,10 +181,14 @@ pub fn sweep(spot: &Spot) -> Result<u32, Fault> {
     let directory = openat(lend(&spot.dir), c".", flags, Mode::empty())
         .map_err(|errno| crate::fault::fault(Call::Open, Node::Directory, errno))?;
     let mut removed = 0;
-    let seen = for_each_entry(lend(&directory), &mut [0; 4096], &mut |name| {
-        if !is_private(spot.lock.as_c_str(), name) {
-            return Ok(());
-        }
+    let mut entries = Entries::of(lend(&directory));
+    loop {
+        let name = match entries.next() {
+            Ok(Some(name)) if is_private(spot.lock.as_c_str(), name) => name,
+            Ok(Some(_)) => continue,
+            Ok(None) => return Ok(removed),
+            Err(errno) => return Err(crate::fault::fault(Call::Open, Node::Directory, errno)),
+        };
         let place = Place::in_directory(lend(&spot.dir), spot.lock.as_c_str()).with_private(name);
         let sys = Sys::new(place);
         let swept = match spot.kind {
@@ -193,8 +197,5 @@ pub fn sweep(spot: &Spot) -> Result<u32, Fault> {
         };
         // One leftover that cannot be removed does not keep the others.
         removed += u32::from(swept.unwrap_or(false));
-        Ok(())
-    });
-    seen.map_err(|errno| crate::fault::fault(Call::Open, Node::Directory, errno))?;
-    Ok(removed)
+    }
 }

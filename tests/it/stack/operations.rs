@@ -13,7 +13,7 @@ use crate::page::Row;
 /// The most stack of an operation, in bytes: of these commands and applets, or with these kinds.
 /// The first that fits counts.
 pub(crate) const LIMITS: &[(&str, u64)] = &[
-    ("doctor", 64 * 1024),
+    ("by the call graph|doctor", 64 * 1024),
     ("nfs|pidfile|symlink|mkdir|lease|lockfile|dotlockfile", 56 * 1024),
     ("explain|list", 40 * 1024),
     ("file|flock|flock --no-fork|lockf|ofd|setlock", 26 * 1024),

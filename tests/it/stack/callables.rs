@@ -1,0 +1,146 @@
+//! Which functions a call by address can reach. A caller has the address from its arguments, so
+//! their types say: these are all types of functions that anything in the tool takes.
+
+use lock_tests::call_graph::CallGraph;
+
+/// A type of function: who calls such, and which ones there are. A caller is known by what its name
+/// starts with, or contains after a `*`; a target by what its name contains.
+struct Callable {
+    callers: &'static [&'static str],
+    targets: &'static [&'static str],
+}
+
+const CALLABLES: &[Callable] = &[
+    // `fn(&[u8]) -> Option<Claim>`, which reads a payload, and `Decide`, which judges its holder.
+    Callable {
+        callers: &[
+            "lock_core::scheme::",
+            "lock_rustix::existence::",
+            "<lock_rustix::existence::",
+            "lockbox_tool::command::",
+            "lockbox_tool::applet::",
+            "lockbox_tool::existence::",
+        ],
+        targets: &[
+            "<lock_rustix::signature::decode::{closure",
+            "lockbox_tool::applet::dotlockfile::pid_claim",
+            "<lockbox_tool::applet::dotlockfile::dot_lock::{closure#0} as",
+            "<lock_core::scheme::breaking::if_stale as",
+            "lock_rustix::existence::removal::release_for::{closure#0}",
+        ],
+    },
+    // `&mut dyn FnMut(Event)`, which tells a waiter how things stand.
+    Callable {
+        callers: &["<lock_rustix::existence::contender::Contender>::", "lockbox_tool::existence::"],
+        targets: &["lockbox_tool::existence::take::{closure#0}"],
+    },
+    // `extern "C" fn(&Errand) -> !`, what stands in a queue for another, and `Tick`, the other's.
+    Callable {
+        callers: &[
+            "<lock_rustix::existence::contender::Contender>::queue$",
+            "lock_rustix::stand_in::",
+            "lock_rustix::alone::",
+            "lockbox_tool::waiting::",
+        ],
+        targets: &[
+            "lock_rustix::stand_in::run::",
+            "<lock_rustix::existence::contender::Contender>::queue::{closure#0}",
+            "lockbox_tool::waiting::take::{closure",
+        ],
+    },
+    // The conventions that `identify` tries: `is_telling` and `read`.
+    Callable {
+        callers: &["*lock_core::payload::identify::identify::"],
+        targets: &[
+            "lock_core::payload::python::",
+            "lock_core::payload::identify::read::",
+            "<lock_core::payload::identify::table::CONVENTIONS::{closure",
+        ],
+    },
+    // `fn(Dialect) -> bool`.
+    Callable {
+        callers: &["lock_core::payload::identify::read::pid_text$"],
+        targets: &["as core::ops::function::FnOnce<(lock_core::payload::pid_text::Dialect,)>>"],
+    },
+    // `&mut dyn FnMut(&[u8]) -> bool`, which sees lines.
+    Callable {
+        callers: &["lock_rustix::lines::for_each_line"],
+        targets: &["lock_rustix::mountinfo::of"],
+    },
+    // `&mut dyn FnMut(&Mount)`.
+    Callable {
+        callers: &["lock_rustix::mountinfo::of_path::{closure#0}"],
+        targets: &["lock_rustix::doctor::file_system::guess::{closure#0}"],
+    },
+    // `&mut dyn FnMut(&Holding)`.
+    Callable {
+        callers: &["lock_rustix::holders::for_each"],
+        targets: &[
+            "lock_rustix::holders::holder::{closure#0}",
+            "<lockbox_tool::command::list::List>::all::{closure#0}",
+        ],
+    },
+    // `&mut dyn FnMut() -> u8`, what the doctor does in a child's child.
+    Callable {
+        callers: &["*lock_rustix::doctor::child::Rival>::start", "*doctor::child::elsewhere"],
+        targets: &[
+            "lock_rustix::doctor::existence::",
+            "<lock_rustix::doctor::kernel::Calls>::try_elsewhere::{closure#0}",
+            "lock_rustix::doctor::scratch::delivers_events::{closure#0}",
+        ],
+    },
+    // `&mut dyn FnMut()`, and what it does in the child itself.
+    Callable {
+        callers: &["lock_rustix::doctor::child::run", "lock_rustix::doctor::part"],
+        targets: &["lock_rustix::doctor::examine::{closure"],
+    },
+    // The calls of a kernel kind.
+    Callable {
+        callers: &[
+            "lock_rustix::doctor::examine::{closure",
+            "<lock_rustix::doctor::kernel::Calls>::try_elsewhere::{closure#0}",
+        ],
+        targets: &[
+            "lock_rustix::doctor::kernel::take::",
+            "<lock_rustix::doctor::kernel::Calls>::of",
+        ],
+    },
+];
+
+/// What the compiler calls by address of its own accord, from anywhere, and calls nothing; and what
+/// only the kernel calls.
+const LEAVES: &[&str] = &["memcpy", "memmove", "memset", "memcmp", "bcmp", "strlen"];
+const OF_THE_KERNEL: &[&str] = &["lockbox_restore", "lockbox_tool::sys::handle_alarm::nothing"];
+
+/// The functions that `caller` can reach by address.
+pub(crate) fn reaches(graph: &CallGraph, caller: u64) -> Vec<u64> {
+    let by_type: Vec<_> = CALLABLES.iter().filter(|it| it.has_caller(graph.name(caller))).collect();
+    let can = |name: &str| LEAVES.contains(&name) || by_type.iter().any(|it| it.has_target(name));
+    graph.taken().filter(|&target| can(graph.name(target))).collect()
+}
+
+/// The functions that call by address, or can be called so, and are of no type above.
+pub(crate) fn unknown(graph: &CallGraph) -> Vec<&str> {
+    let targets = graph.taken().map(|it| graph.name(it)).filter(|name| {
+        let known = LEAVES.contains(name) || OF_THE_KERNEL.contains(name);
+        !known && !CALLABLES.iter().any(|it| it.has_target(name))
+    });
+    let callers = graph.indirect().map(|it| graph.name(it));
+    let callers = callers.filter(|name| !CALLABLES.iter().any(|it| it.has_caller(name)));
+    callers.chain(targets).collect()
+}
+
+impl Callable {
+    fn has_caller(&self, name: &str) -> bool {
+        self.callers.iter().any(|caller| {
+            if let Some(part) = caller.strip_prefix('*') {
+                return name.contains(part);
+            }
+            caller.strip_suffix('$').map_or_else(|| name.starts_with(caller), |it| name == it)
+        })
+    }
+
+    fn has_target(&self, name: &str) -> bool {
+        self.targets.iter().any(|target| name.contains(target))
+    }
+}
