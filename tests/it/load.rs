@@ -3,9 +3,10 @@
 
 use std::fs::{self, File};
 use std::path::{Path, PathBuf};
+use std::process::Command;
 
 use lock_std::{ExistenceLock, FaultKind, Kind, Lock, LockError};
-use lock_tests::syscalls::trace;
+use lock_tests::syscalls::{between_breakpoints, trace};
 use nix::sys::resource::{Resource, getrlimit, setrlimit};
 
 const AT_ONCE: u64 = 100_000;
@@ -175,5 +176,27 @@ fn a_crowded_directory_costs_no_more_calls() {
         let (few, many) = (calls(&empty), calls(&crowded));
         assert_eq!(few, many, "{kind:?}");
         println!("{}: {few} calls for 10 cycles, beside 0 entries or {AT_ONCE}", kind.name());
+    }
+}
+
+#[test]
+#[ignore = "holds thousands of locks: .ci/run load"]
+fn thousands_held_cost_a_cycle_no_more_calls() {
+    let (scratch, scale) = (Scratch::new("scale"), Path::new(env!("CARGO_BIN_EXE_scale")));
+    let ways = Command::new(scale).output().unwrap().stdout;
+    let ways = String::from_utf8(ways).unwrap();
+    assert!(ways.lines().count() > KERNEL.len() + NAMES.len());
+    for way in ways.lines() {
+        let dir = scratch.0.join("held");
+        // Two descriptors each: some containers allow no more than 20,000.
+        let levels = ["1", "100", "9000"];
+        let args = [&[way, dir.to_str().unwrap(), "0"], levels.as_slice()].concat();
+        let counted = between_breakpoints(scale, &args);
+        let [few, more @ ..] = counted.as_slice() else { panic!("{way}: nothing counted") };
+        // A process holds no more POSIX locks than its table has room for.
+        assert_eq!(more.len(), if way.contains("POSIX") { 1 } else { 2 }, "{way}");
+        assert!(more.iter().all(|calls| calls == few), "{way}: {counted:?}");
+        assert!(few.len() >= 20, "{way}: {few:?}");
+        println!("{way}: {} calls for 10 cycles, with 1 held or {}", few.len(), levels[more.len()]);
     }
 }

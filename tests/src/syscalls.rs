@@ -18,8 +18,67 @@ const F_GETFD: u64 = 1;
 /// # Panics
 ///
 /// If the program cannot be started or traced, or ends other than with status 0.
-#[allow(clippy::zombie_processes, reason = "the tracer waits for it")]
 pub fn trace<A: AsRef<OsStr>>(program: &Path, args: &[A]) -> Vec<u64> {
+    let pid = start_traced(program, args);
+    let mut calls = Vec::new();
+    let mut entering = true;
+    loop {
+        ptrace::syscall(pid, None).expect("it goes on");
+        match waitpid(pid, None).expect("it stops or ends") {
+            WaitStatus::PtraceSyscall(_) => {
+                if entering {
+                    calls.extend(counted(pid));
+                }
+                entering = !entering;
+            }
+            WaitStatus::Exited(_, 0) => return calls,
+            status => panic!("{} ended with {status:?}", program.display()),
+        }
+    }
+}
+
+/// The numbers of the system calls between the first and the second breakpoint that a program comes
+/// to, the third and the fourth, and so on.
+///
+/// # Panics
+///
+/// As [`trace`], or if it comes to an odd number of them.
+pub fn between_breakpoints<A: AsRef<OsStr>>(program: &Path, args: &[A]) -> Vec<Vec<u64>> {
+    let pid = start_traced(program, args);
+    let (mut stretches, mut inside, mut entering) = (Vec::<Vec<u64>>::new(), false, true);
+    loop {
+        if inside { ptrace::syscall(pid, None) } else { ptrace::cont(pid, None) }
+            .expect("it goes on");
+        match waitpid(pid, None).expect("it stops or ends") {
+            WaitStatus::Stopped(_, Signal::SIGTRAP) => {
+                inside = !inside;
+                if inside {
+                    stretches.push(Vec::new());
+                }
+            }
+            WaitStatus::PtraceSyscall(_) => {
+                if let (true, Some(calls)) = (entering, stretches.last_mut()) {
+                    calls.extend(counted(pid));
+                }
+                entering = !entering;
+            }
+            WaitStatus::Exited(_, 0) if !inside => return stretches,
+            status => panic!("{} ended with {status:?}", program.display()),
+        }
+    }
+}
+
+/// The system call that the process is about to make, unless only a build without optimisation
+/// makes it: std then asks before each close whether the descriptor is open.
+fn counted(pid: Pid) -> Option<u64> {
+    let registers = ptrace::getregs(pid).expect("its registers");
+    let call = registers.orig_rax;
+    ((call, registers.rsi) != (FCNTL, F_GETFD)).then_some(call)
+}
+
+/// Starts a program, which stops before its first instruction.
+#[allow(clippy::zombie_processes, reason = "the tracer waits for it")]
+fn start_traced<A: AsRef<OsStr>>(program: &Path, args: &[A]) -> Pid {
     let mut command = Command::new(program);
     command.args(args).stdout(Stdio::null());
     // SAFETY: between fork and exec only one system call is made.
@@ -28,27 +87,7 @@ pub fn trace<A: AsRef<OsStr>>(program: &Path, args: &[A]) -> Vec<u64> {
     let pid = Pid::from_raw(child.id().try_into().expect("a pid"));
     assert!(matches!(waitpid(pid, None), Ok(WaitStatus::Stopped(_, Signal::SIGTRAP))));
     ptrace::setoptions(pid, ptrace::Options::PTRACE_O_TRACESYSGOOD).expect("it can be traced");
-    let mut calls = Vec::new();
-    let mut entering = true;
-    loop {
-        ptrace::syscall(pid, None).expect("it goes on");
-        match waitpid(pid, None).expect("it stops or ends") {
-            WaitStatus::PtraceSyscall(_) => {
-                if entering {
-                    let registers = ptrace::getregs(pid).expect("its registers");
-                    let call = registers.orig_rax;
-                    // Without optimisation, std asks before each close whether the descriptor is
-                    // open.
-                    if (call, registers.rsi) != (FCNTL, F_GETFD) {
-                        calls.push(call);
-                    }
-                }
-                entering = !entering;
-            }
-            WaitStatus::Exited(_, 0) => return calls,
-            status => panic!("{} ended with {status:?}", program.display()),
-        }
-    }
+    pid
 }
 
 /// The names of system calls on x86-64, as far as locks make them.

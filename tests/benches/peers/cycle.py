@@ -20,6 +20,25 @@ elif way == "Python fasteners":
     import fasteners
 
     make = lambda: fasteners.InterProcessLock(path)
+elif way == "Python flufl.lock":
+    from datetime import timedelta
+
+    import flufl.lock
+
+    make = lambda: flufl.lock.Lock(path, lifetime=timedelta(minutes=5))
+elif way == "Python zc.lockfile":
+    import zc.lockfile
+
+    class Taken:
+        """It takes its lock as it is made."""
+
+        def __enter__(self):
+            self.lock = zc.lockfile.LockFile(path)
+
+        def __exit__(self, *_):
+            self.lock.close()
+
+    make = Taken
 else:
     sys.exit("what is " + way)
 

@@ -10,10 +10,11 @@ use crate::mail;
 use crate::node;
 use crate::peer::{Peer, Recovery, Seen, Sees};
 use crate::pidfiles;
+use crate::postgres;
 use crate::python;
 
 /// The families, with what they have in common.
-const FAMILIES: [(&str, &str, &[&Peer]); 6] = [
+const FAMILIES: [(&str, &str, &[&Peer]); 7] = [
     (
         "Kernel locks",
         "The kernel keeps them: whoever dies has released them. Nothing needs to be removed.",
@@ -31,6 +32,11 @@ const FAMILIES: [(&str, &str, &[&Peer]); 6] = [
         node::PEERS,
     ),
     ("Pid files", "A file names a daemon. Only BSD's is locked too.", pidfiles::PEERS),
+    (
+        "Database servers",
+        "A file names the first process of a server; another is beside its socket.",
+        postgres::PEERS,
+    ),
     (
         "Mail",
         "A file that is there is the lock. Who is killed leaves it: by its age, or by a pid in it, \

@@ -13,5 +13,6 @@ mod mail;
 mod node;
 mod peer;
 mod pidfiles;
+mod postgres;
 mod python;
 mod stories;

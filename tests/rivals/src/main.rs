@@ -4,7 +4,10 @@
 
 mod by_path;
 mod existing;
+mod liblockfile;
 mod open_file;
+mod raw;
+mod refused;
 
 use std::path::Path;
 use std::time::Instant;
@@ -29,12 +32,17 @@ fn cycles(times: u32, mut cycle: impl FnMut()) -> Timed {
     Timed(start)
 }
 
-const GROUPS: [(&str, &[Way]); 5] = [
+const GROUPS: [(&str, &[Way]); 10] = [
     ("open", open_file::WAYS),
+    ("open, disk", open_file::ON_DISK),
     ("path", by_path::WAYS),
+    ("path, disk", by_path::ON_DISK),
     ("message", by_path::WITH_MESSAGE),
     ("existence", existing::WAYS),
-    ("refused", by_path::REFUSED),
+    ("existence, disk", existing::ON_DISK),
+    ("refused, open", refused::OPEN),
+    ("refused, path", refused::BY_PATH),
+    ("refused, existence", refused::EXISTING),
 ];
 
 fn main() {

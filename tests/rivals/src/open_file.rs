@@ -1,14 +1,13 @@
 //! Lock and unlock on a file that stays open.
 
 use std::fs::File;
-use std::os::fd::AsRawFd;
 use std::path::Path;
 
 use lock_core::os::{Flock, Mode, OfdLocks, PosixLocks};
 use lock_rustix::place::Place;
 use lock_rustix::sys::Sys;
 
-use crate::{Timed, Way, cycles};
+use crate::{Timed, Way, cycles, raw};
 
 pub const WAYS: &[Way] = &[
     Way { name: "flock(2)", run: raw_flock },
@@ -19,6 +18,7 @@ pub const WAYS: &[Way] = &[
     Way { name: "fs4", run: fs4 },
     Way { name: "fd-lock", run: fd_lock },
     Way { name: "advisory-lock", run: advisory_lock },
+    Way { name: "fslock", run: fslock },
     Way { name: "**lock-rustix, flock**", run: ours_flock },
     Way { name: "fcntl(2), POSIX", run: raw_posix },
     Way { name: "file-guard (POSIX)", run: file_guard },
@@ -29,7 +29,14 @@ pub const WAYS: &[Way] = &[
     Way { name: "**lock-rustix, both**", run: ours_both },
 ];
 
-fn open(path: &Path) -> File {
+/// Where a cut file costs more.
+pub const ON_DISK: &[Way] = &[
+    Way { name: "flock(2)", run: raw_flock },
+    Way { name: "fslock", run: fslock },
+    Way { name: "**lock-rustix, flock**", run: ours_flock },
+];
+
+pub fn open(path: &Path) -> File {
     File::options()
         .read(true)
         .write(true)
@@ -39,24 +46,15 @@ fn open(path: &Path) -> File {
         .expect("it opens")
 }
 
-fn flock(file: &File, operation: i32) {
-    // SAFETY: takes no pointers.
-    assert_eq!(unsafe { libc::flock(file.as_raw_fd(), operation) }, 0);
-}
-
-fn fcntl(file: &File, command: i32, kind: i32) {
-    // SAFETY: a structure of numbers.
-    let mut lock: libc::flock = unsafe { std::mem::zeroed() };
-    lock.l_type = i16::try_from(kind).expect("it is small");
-    // SAFETY: reads the structure.
-    assert_eq!(unsafe { libc::fcntl(file.as_raw_fd(), command, &raw const lock) }, 0);
+fn raw_open(path: &Path) -> i32 {
+    raw::open(&raw::c_path(path), 0)
 }
 
 fn raw_flock(path: &Path, times: u32) -> Timed {
-    let file = open(path);
+    let file = raw_open(path);
     cycles(times, || {
-        flock(&file, libc::LOCK_EX | libc::LOCK_NB);
-        flock(&file, libc::LOCK_UN);
+        assert_eq!(raw::try_flock(file), 0);
+        assert_eq!(raw::flock(file, libc::LOCK_UN), 0);
     })
 }
 
@@ -118,11 +116,19 @@ fn advisory_lock(path: &Path, times: u32) -> Timed {
     })
 }
 
-fn raw_posix(path: &Path, times: u32) -> Timed {
-    let file = open(path);
+fn fslock(path: &Path, times: u32) -> Timed {
+    let mut lock = fslock::LockFile::open(path).expect("it opens");
     cycles(times, || {
-        fcntl(&file, libc::F_SETLK, libc::F_WRLCK);
-        fcntl(&file, libc::F_SETLK, libc::F_UNLCK);
+        assert!(lock.try_lock().expect("no error"));
+        lock.unlock().expect("ours");
+    })
+}
+
+fn raw_posix(path: &Path, times: u32) -> Timed {
+    let file = raw_open(path);
+    cycles(times, || {
+        assert_eq!(raw::setlk(file), 0);
+        assert_eq!(raw::fcntl(file, libc::F_SETLK, libc::F_UNLCK), 0);
     })
 }
 
@@ -134,20 +140,20 @@ fn file_guard(path: &Path, times: u32) -> Timed {
 }
 
 fn raw_ofd(path: &Path, times: u32) -> Timed {
-    let file = open(path);
+    let file = raw_open(path);
     cycles(times, || {
-        fcntl(&file, libc::F_OFD_SETLK, libc::F_WRLCK);
-        fcntl(&file, libc::F_OFD_SETLK, libc::F_UNLCK);
+        assert_eq!(raw::fcntl(file, libc::F_OFD_SETLK, libc::F_WRLCK), 0);
+        assert_eq!(raw::fcntl(file, libc::F_OFD_SETLK, libc::F_UNLCK), 0);
     })
 }
 
 fn raw_both(path: &Path, times: u32) -> Timed {
-    let file = open(path);
+    let file = raw_open(path);
     cycles(times, || {
-        flock(&file, libc::LOCK_EX | libc::LOCK_NB);
-        fcntl(&file, libc::F_SETLK, libc::F_WRLCK);
-        fcntl(&file, libc::F_SETLK, libc::F_UNLCK);
-        flock(&file, libc::LOCK_UN);
+        assert_eq!(raw::try_flock(file), 0);
+        assert_eq!(raw::setlk(file), 0);
+        assert_eq!(raw::fcntl(file, libc::F_SETLK, libc::F_UNLCK), 0);
+        assert_eq!(raw::flock(file, libc::LOCK_UN), 0);
     })
 }
 

@@ -7,6 +7,7 @@ pub mod futex;
 pub mod late;
 pub mod plot;
 pub mod rivals;
+pub mod steps;
 
 use std::fs;
 use std::path::{Path, PathBuf};
