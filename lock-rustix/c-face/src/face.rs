@@ -1,6 +1,43 @@
 //! The functions that C calls.
 //!
 //! Here pointers become references, once for each call. `error` may be null everywhere.
+//!
+//! All of it, as Rust can call it too; in C it reads the same:
+//!
+//! ```
+//! use core::ffi::CStr;
+//! use core::mem::MaybeUninit;
+//! use core::ptr::null_mut;
+//! use lockbox::face::*;
+//! use lockbox::types::lockbox_code::{LOCKBOX_HELD, LOCKBOX_NO_LOCK, LOCKBOX_OK};
+//! use lockbox::types::{lockbox_kind, lockbox_lock, lockbox_request, lockbox_state};
+//!
+//! // SAFETY: all of these are plain data, for which zero means nothing.
+//! let mut lock: lockbox_lock = unsafe { MaybeUninit::zeroed().assume_init() };
+//! // SAFETY: as above.
+//! let mut request: lockbox_request = unsafe { MaybeUninit::zeroed().assume_init() };
+//! request.path = c"/tmp/lockbox-c-doc".as_ptr();
+//! request.kind = lockbox_kind::LOCKBOX_KIND_PIDFILE as u32;
+//! let mut status = MaybeUninit::uninit();
+//! let mut token = 0;
+//! // SAFETY: every pointer is null or points to what its type says.
+//! unsafe {
+//!     assert_eq!(lockbox_take(&mut lock, &request, null_mut()), LOCKBOX_OK);
+//!     assert!(lockbox_descriptor(&lock) >= 0);
+//!     assert_eq!(lockbox_refresh(&lock, null_mut()), LOCKBOX_OK);
+//!     assert_eq!(lockbox_next_token(&lock, &mut token, null_mut()), LOCKBOX_OK);
+//!     assert_eq!(lockbox_look(&request, status.as_mut_ptr(), null_mut()), LOCKBOX_OK);
+//!     assert_eq!(status.assume_init().state, lockbox_state::LOCKBOX_STATE_HELD);
+//!     // It is not stale; and a pid file cannot be shared.
+//!     assert_eq!(lockbox_break(&request, null_mut()), LOCKBOX_HELD);
+//!     assert_ne!(lockbox_convert(&mut lock, 1, null_mut()), LOCKBOX_OK);
+//!     assert_eq!(lockbox_release(&mut lock, null_mut()), LOCKBOX_OK);
+//!     assert_eq!(CStr::from_ptr(lockbox_kind_name(request.kind)), c"pidfile");
+//!     let sentence = CStr::from_ptr(lockbox_sentence(LOCKBOX_NO_LOCK as u32));
+//!     assert_eq!(sentence, c"there is no lock");
+//! }
+//! # std::fs::remove_file("/tmp/.lockbox-c-doc.token").unwrap();
+//! ```
 #![allow(unsafe_code)]
 
 use core::ffi::{CStr, c_char, c_int};
