@@ -31,19 +31,20 @@ pub struct Limit<'a> {
 ///
 /// ```
 /// use lock_core::{kind::Kind, os::Mode};
+/// use lock_rustix::descriptor::{eventfd, lend};
 /// use lock_rustix::limit::{Limit, Tick};
-/// use lock_rustix::local::{Request, lock_within, try_lock};
-/// use lock_rustix::{clock::monotonic_ns, place::Place, sys::Sys};
+/// use lock_rustix::local::{LockError, Request, lock_within, try_lock};
+/// use lock_rustix::{place::Place, rustix::io::write, sys::Sys};
 ///
 /// let sys = Sys::new(Place::path(c"/tmp/lock-rustix-doc-tick"));
 /// let request = Request { kind: Kind::Flock, mode: Mode::Exclusive, message: None };
 /// let guard = try_lock(&sys, &request).unwrap();
-/// let mut ticks = 0;
-/// let mut count = || ticks += 1;
-/// let mut tick = Tick { every_ns: 1_000_000, call: &mut count };
-/// let limit = Limit::until(monotonic_ns() + 50_000_000);
-/// assert!(lock_within(&sys, &request, &limit, &mut tick).is_err());
-/// assert!(ticks > 0);
+/// let end = eventfd().unwrap();
+/// let mut enough = || drop(write(&end, &1u64.to_ne_bytes()));
+/// let mut tick = Tick { every_ns: 1_000_000, call: &mut enough };
+/// let limit = Limit::NONE.cancelled_by(Some(lend(&end)));
+/// let outcome = lock_within(&sys, &request, &limit, &mut tick);
+/// assert_eq!(outcome.unwrap_err(), LockError::Interrupted);
 /// # drop(guard);
 /// # std::fs::remove_file("/tmp/lock-rustix-doc-tick").unwrap();
 /// ```

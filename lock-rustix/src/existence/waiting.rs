@@ -99,18 +99,21 @@ impl<'a> Request<'a> {
 ///
 /// ```
 /// use lock_core::kind::Kind;
-/// use lock_rustix::clock::monotonic_ns;
-/// use lock_rustix::existence::{Contender, Event, Request};
+/// use lock_rustix::descriptor::{eventfd, lend};
+/// use lock_rustix::existence::{Contender, Event, Refused, Request};
+/// use lock_rustix::rustix::io::write;
 ///
 /// let contender = Contender::new(Kind::Symlink, c"/tmp/lock-rustix-doc-event").unwrap();
 /// let once = Request::once(&contender.me);
 /// let taken = contender.lock(&once, &mut |_| {}).unwrap();
-/// let request = Request { deadline_ns: monotonic_ns() + 1_000_000, ..once };
-/// let mut told = 0;
+/// let end = eventfd().unwrap();
+/// let request = Request { deadline_ns: u64::MAX, cancel: Some(lend(&end)), ..once };
 /// let refused = contender.lock(&request, &mut |event| {
-///     told += u32::from(matches!(event, Event::Waiting { .. }));
+///     if let Event::Waiting { .. } = event {
+///         write(&end, &1u64.to_ne_bytes()).unwrap(); // that is long enough
+///     }
 /// });
-/// assert!(refused.is_err() && told > 0);
+/// assert_eq!(refused.unwrap_err(), Refused::Cancelled);
 /// # taken.unlock(&contender.spot).unwrap();
 /// ```
 #[derive(Clone, Copy, Debug)]
