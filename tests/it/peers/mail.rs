@@ -60,7 +60,8 @@ const LOCKFILE_CREATE_PID: Peer = Peer {
     from: "lockfile-progs 0.1",
     hold: |_| held("lockfile-create -p -r 0 -l lock", "lockfile-remove -l lock"),
     attempt: |_| tried("lockfile-create -p -r 0 -l lock", "lockfile-remove -l lock"),
-    moving: "`lockbox acquire -k pidfile` and `lockbox release` with the same `--pid`.",
+    moving: "`lockbox acquire -k pidfile` and `lockbox release` with the same `--pid`, on \
+             NAME`.lock`: without its `-l` that suffix is its own.",
     ..DOTLOCKFILE_PID
 };
 
