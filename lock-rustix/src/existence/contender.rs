@@ -149,8 +149,8 @@ impl Contender {
     /// One try at the lock for `holder`, with his words if the kind has room for them. `flocked`:
     /// for as long as the calling process lives, and not only until it is left standing.
     ///
-    /// Fails as [`try_lock`] does, and with [`TooLong`](lock_core::fault::FaultKind::TooLong) for
-    /// words that do not fit.
+    /// Fails as [`existence::try_lock`](super::try_lock()) does, and with
+    /// [`TooLong`](lock_core::fault::FaultKind::TooLong) for words that do not fit.
     ///
     /// ```
     /// use lock_core::kind::Kind;
