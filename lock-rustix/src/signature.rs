@@ -3,11 +3,12 @@
 use lock_core::fault::{Call, Fault, FaultKind};
 use lock_core::kind::Kind;
 use lock_core::os::Node;
-use lock_core::owner::{Host, Owner, Text};
+use lock_core::owner::{HOST_MAX, Host, Owner, Text};
 use lock_core::payload::date_time::WallTime;
 use lock_core::payload::identity;
 use lock_core::payload::link_identity::LinkIdentity;
-use lock_core::payload::nfs_info::{NFS_INFO_MAX, NfsInfo};
+use lock_core::payload::message::MESSAGE_MAX;
+use lock_core::payload::nfs_info::NfsInfo;
 use lock_core::payload::pidfile::{self, Pidfile};
 use lock_core::payload::python;
 use lock_core::staleness::Claim;
@@ -55,9 +56,12 @@ pub struct Signer<'a> {
 /// ```
 #[derive(Clone, Debug)]
 pub struct Payload {
-    bytes: [u8; NFS_INFO_MAX],
+    bytes: [u8; SIGNED_MAX],
     len: usize,
 }
+
+/// The longest payload: a message and a host of which each byte is written as four.
+const SIGNED_MAX: usize = 4 * (MESSAGE_MAX + HOST_MAX) + 512;
 
 impl Payload {
     /// The bytes to write.
@@ -75,7 +79,7 @@ impl Payload {
         self.bytes.get(..self.len).unwrap_or_default()
     }
 
-    pub(crate) const EMPTY: Payload = Payload { bytes: [0; NFS_INFO_MAX], len: 0 };
+    pub(crate) const EMPTY: Payload = Payload { bytes: [0; SIGNED_MAX], len: 0 };
 
     /// Nothing if the text does not fit.
     fn set(&mut self, text: &[u8]) -> Option<()> {
@@ -228,9 +232,24 @@ mod tests {
     }
 
     #[test]
+    fn the_longest_payload_fits() {
+        let mut me = myself();
+        me.observer.owner.host = Some(Host::from([0xff; HOST_MAX]));
+        let message = &[0xff; MESSAGE_MAX];
+        let signer = Signer { holder: &me, message, nonce: &[7; 16], flocked: true };
+        let payload = signer.payload(Kind::Nfs).unwrap();
+        assert!(payload.as_bytes().len() > 4 * (MESSAGE_MAX + HOST_MAX));
+    }
+
+    #[test]
     fn a_message_that_does_not_fit_is_refused() {
         let me = myself();
-        let signer = Signer { holder: &me, message: &[b'x'; 2000], nonce: &[7; 16], flocked: true };
+        let signer = Signer {
+            holder: &me,
+            message: &[b'x'; MESSAGE_MAX + 1],
+            nonce: &[7; 16],
+            flocked: true,
+        };
         assert_eq!(signer.payload(Kind::Nfs).unwrap_err().kind, FaultKind::TooLong);
     }
 }

@@ -138,6 +138,7 @@ pub fn remove_by_force(spot: &Spot, nonce: &Nonce) -> Result<bool, Fault> {
 /// assert_eq!(touched, Ok(true));
 /// # contender.release_for(&contender.me).unwrap();
 /// ```
+#[inline(never)]
 pub fn touch_for(
     spot: &Spot,
     decode: fn(&[u8]) -> Option<Claim>,

@@ -6,6 +6,7 @@ mod doctor;
 mod existence;
 mod field;
 mod hostile;
+mod limits;
 mod list;
 mod peers;
 mod run;

@@ -13,11 +13,12 @@ use crate::page::Row;
 /// The most stack of an operation, in bytes: of these commands and applets, or with these kinds.
 /// The first that fits counts.
 pub(crate) const LIMITS: &[(&str, u64)] = &[
-    ("by the call graph|doctor", 64 * 1024),
-    ("nfs|pidfile|symlink|mkdir|lease|lockfile|dotlockfile", 56 * 1024),
-    ("explain|list", 40 * 1024),
-    ("file|flock|flock --no-fork|lockf|ofd|setlock", 26 * 1024),
-    ("help|version|wrong usage", 12 * 1024),
+    ("doctor", 60 * 1024),
+    ("by the call graph", 52 * 1024),
+    ("nfs|pidfile|symlink|mkdir|lease|lockfile|dotlockfile", 52 * 1024),
+    ("explain|list", 36 * 1024),
+    ("file|flock|flock --no-fork|lockf|ofd|setlock", 25 * 1024),
+    ("help|version|wrong usage", 11 * 1024),
 ];
 
 /// What is there before.

@@ -17,7 +17,10 @@ pub(super) fn main(stack: &Stack, at: usize) -> u8 {
 fn take(stack: &Stack, at: usize) -> Result<(), u8> {
     let (settings, path, _) = Settings::read(stack, at, ALLOWED, false)?;
     settings.demand_existence()?;
-    let contender = settings.contender(path).map_err(|fault| failed(path, fault))?;
+    let contender = match settings.contender(path) {
+        Ok(contender) => contender,
+        Err(fault) => return Err(failed(path, fault)),
+    };
     let holder = settings.holder(&contender.me)?;
     let waiting = (settings.verbose || sys::is_terminal(sys::stderr())).then(|| Waiting::new(path));
     let message = settings.message.unwrap_or_default();

@@ -38,7 +38,8 @@ pub(super) fn main(stack: &Stack, at: usize) -> u8 {
 fn explain(settings: &Settings, path: &CStr) -> Result<(), Fault> {
     let (dir, name) = open_parent(path)?;
     let sys = Sys::new(Place::in_directory(lend(&dir), name));
-    let mut buffer = [0; CONTENT_MAX];
+    // One byte more shows that there is more.
+    let mut buffer = [0; CONTENT_MAX + 1];
     let (carrier, content) = read(&sys, &mut buffer)?;
     let me = myself();
     let terms = Terms {
@@ -80,10 +81,7 @@ fn explain(settings: &Settings, path: &CStr) -> Result<(), Fault> {
 }
 
 /// What carries the lock, and what it says.
-fn read<'b>(
-    sys: &Sys<'_>,
-    buffer: &'b mut [u8; CONTENT_MAX],
-) -> Result<(FileType, &'b [u8]), Fault> {
+fn read<'b>(sys: &Sys<'_>, buffer: &'b mut [u8]) -> Result<(FileType, &'b [u8]), Fault> {
     let carrier = sys.stat(Node::Lock)?.file_type;
     let read = match carrier {
         FileType::Regular => {
@@ -101,7 +99,7 @@ fn read<'b>(
         FileType::Special => return Err(own_fault(FaultKind::NotRegular)),
     };
     match buffer.get(..read?) {
-        Some(content) if content.len() < CONTENT_MAX => Ok((carrier, content)),
+        Some(content) if content.len() <= CONTENT_MAX => Ok((carrier, content)),
         _ => Err(own_fault(FaultKind::TooLong)),
     }
 }

@@ -95,8 +95,10 @@ fn run(
     let work = || {
         let (settings, path, _) = Settings::read(stack, at, allowed, false)?;
         settings.demand_existence()?;
-        let contender = settings.contender(path).map_err(|fault| failed(path, fault))?;
-        work(&settings, &contender, path)
+        match &settings.contender(path) {
+            Ok(contender) => work(&settings, contender, path),
+            Err(fault) => Err(failed(path, *fault)),
+        }
     };
     work().err().unwrap_or(0)
 }

@@ -116,7 +116,10 @@ fn take_existence(
     path: &'static CStr,
     environment: &mut Environment,
 ) -> Result<Guard, u8> {
-    let contender = settings.contender(path).map_err(|fault| failed(path, fault))?;
+    let contender = match settings.contender(path) {
+        Ok(contender) => contender,
+        Err(fault) => return Err(failed(path, fault)),
+    };
     let message = settings.message.unwrap_or_default();
     let waiting = waiting(settings, path);
     let taken =
