@@ -14,7 +14,7 @@ use std::process::Command;
 use lock_tests::bench::bars::{Bar, chart};
 use lock_tests::bench::{machine, rivals, root, write_doc};
 
-const PASSES: usize = 9;
+const PASSES: usize = 7;
 
 /// A group: where its lock files are, its title, and its picture if it has one.
 type Group = (&'static str, Where, &'static str, Option<&'static str>);
