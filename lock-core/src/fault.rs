@@ -179,39 +179,56 @@ impl Call {
 
 impl FaultKind {
     /// The reason in words.
-    pub const fn reason(self) -> &'static str {
-        match self {
-            FaultKind::BadDescriptor => "bad file descriptor",
-            FaultKind::CrossDevice => "names on different mounts",
-            FaultKind::Deadlock => "deadlock avoided by the kernel",
-            FaultKind::Denied => "permission denied",
-            FaultKind::Exists => "already exists",
-            FaultKind::Interrupted => "interrupted by a signal",
-            FaultKind::Io => "input/output error",
-            FaultKind::IsDirectory => "is a directory",
-            FaultKind::Missing => "no such file or directory",
-            FaultKind::NameTooLong => "name too long",
-            FaultKind::NoLocks => "no locks available",
-            FaultKind::NoSpace => "no space left on device",
-            FaultKind::NotDirectory => "not a directory",
-            FaultKind::NotEmpty => "directory not empty",
-            FaultKind::Linked => "the file has another name too, and may be another's data",
-            FaultKind::NotRegular => "not a regular file",
-            FaultKind::NotSymlink => "not a symbolic link",
-            FaultKind::Quota => "disk quota exceeded",
-            FaultKind::ReadOnly => "read-only file system",
-            FaultKind::Replaced => "the file keeps being replaced",
-            FaultKind::StaleHandle => "stale file handle",
-            FaultKind::Symlink => "is a symbolic link",
-            FaultKind::TableFull => "too many locks held by this process",
-            FaultKind::TooLong => "too long for a lock file",
-            FaultKind::TooManyLinks => "too many links",
-            FaultKind::TooManyFiles => "too many open files",
-            FaultKind::Unsupported => "not supported here",
-            FaultKind::WouldBlock => "held by another",
-            FaultKind::Other => "failed",
+    pub fn reason(self) -> &'static str {
+        line(REASONS, self as usize)
+    }
+}
+
+/// The reasons in words, in the order of the kinds.
+const REASONS: &str = "\
+bad file descriptor
+names on different mounts
+deadlock avoided by the kernel
+permission denied
+already exists
+interrupted by a signal
+input/output error
+is a directory
+no such file or directory
+the file has another name too, and may be another's data
+name too long
+no locks available
+no space left on device
+not a directory
+directory not empty
+not a regular file
+not a symbolic link
+disk quota exceeded
+read-only file system
+the file keeps being replaced
+stale file handle
+is a symbolic link
+too many locks held by this process
+too long for a lock file
+too many links
+too many open files
+not supported here
+held by another
+failed
+";
+
+/// A line of a text, by its number: one text takes less than a table of many.
+fn line(text: &str, number: usize) -> &str {
+    let (mut line, mut start) = (0, 0);
+    for (at, byte) in text.bytes().enumerate() {
+        if byte == b'\n' {
+            if line == number {
+                return text.get(start..at).unwrap_or_default();
+            }
+            (line, start) = (line.wrapping_add(1), at.wrapping_add(1));
         }
     }
+    ""
 }
 
 impl fmt::Display for Fault {
@@ -222,3 +239,45 @@ impl fmt::Display for Fault {
 }
 
 impl core::error::Error for Fault {}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_reason_is_that_of_its_kind() {
+        for (kind, reason) in [
+            (FaultKind::BadDescriptor, "bad file descriptor"),
+            (FaultKind::CrossDevice, "names on different mounts"),
+            (FaultKind::Deadlock, "deadlock avoided by the kernel"),
+            (FaultKind::Denied, "permission denied"),
+            (FaultKind::Exists, "already exists"),
+            (FaultKind::Interrupted, "interrupted by a signal"),
+            (FaultKind::Io, "input/output error"),
+            (FaultKind::IsDirectory, "is a directory"),
+            (FaultKind::Missing, "no such file or directory"),
+            (FaultKind::Linked, "the file has another name too, and may be another's data"),
+            (FaultKind::NameTooLong, "name too long"),
+            (FaultKind::NoLocks, "no locks available"),
+            (FaultKind::NoSpace, "no space left on device"),
+            (FaultKind::NotDirectory, "not a directory"),
+            (FaultKind::NotEmpty, "directory not empty"),
+            (FaultKind::NotRegular, "not a regular file"),
+            (FaultKind::NotSymlink, "not a symbolic link"),
+            (FaultKind::Quota, "disk quota exceeded"),
+            (FaultKind::ReadOnly, "read-only file system"),
+            (FaultKind::Replaced, "the file keeps being replaced"),
+            (FaultKind::StaleHandle, "stale file handle"),
+            (FaultKind::Symlink, "is a symbolic link"),
+            (FaultKind::TableFull, "too many locks held by this process"),
+            (FaultKind::TooLong, "too long for a lock file"),
+            (FaultKind::TooManyLinks, "too many links"),
+            (FaultKind::TooManyFiles, "too many open files"),
+            (FaultKind::Unsupported, "not supported here"),
+            (FaultKind::WouldBlock, "held by another"),
+            (FaultKind::Other, "failed"),
+        ] {
+            assert_eq!(kind.reason(), reason, "{kind:?}");
+        }
+    }
+}

@@ -106,14 +106,14 @@ impl Timer {
         const MONOTONIC: usize = 1;
         const THREAD_ID: i32 = 4;
         // SAFETY: takes no pointers.
-        let thread = unsafe { syscall(number::GETTID, [0; 6]) };
+        let thread = unsafe { syscall(number::GETTID, []) };
         let thread = i32::try_from(thread).ok()?;
         let unused = [0; 64 - 12 - size_of::<usize>()];
         let event = Event { value: 0, signal, notify: THREAD_ID, thread, unused };
         let mut id = 0i32;
         let (event, answer) = (&raw const event as usize, &raw mut id as usize);
         // SAFETY: reads one `struct sigevent`, writes one int.
-        let made = unsafe { syscall(number::TIMER_CREATE, [MONOTONIC, event, answer, 0, 0, 0]) };
+        let made = unsafe { syscall(number::TIMER_CREATE, [MONOTONIC, event, answer]) };
         (made == 0).then_some(Timer(id))
     }
 
@@ -125,14 +125,14 @@ impl Timer {
         let times = [0, REPEAT_NS, seconds, rest];
         let (id, times) = (self.0.unsigned_abs() as usize, times.as_ptr() as usize);
         // SAFETY: reads one `struct itimerspec` of 64-bit numbers.
-        unsafe { syscall(number::TIMER_SETTIME64, [id, ABSOLUTE, times, 0, 0, 0]) };
+        unsafe { syscall(number::TIMER_SETTIME64, [id, ABSOLUTE, times, 0]) };
     }
 }
 
 impl Drop for Timer {
     fn drop(&mut self) {
         // SAFETY: takes no pointers.
-        unsafe { syscall(number::TIMER_DELETE, [self.0.unsigned_abs() as usize, 0, 0, 0, 0, 0]) };
+        unsafe { syscall(number::TIMER_DELETE, [self.0.unsigned_abs() as usize]) };
     }
 }
 
@@ -142,7 +142,7 @@ fn is_handled(signal: i32) -> bool {
     let mut action = [0usize; 8];
     let (signal, action_at) = (signal.unsigned_abs() as usize, action.as_mut_ptr() as usize);
     // SAFETY: changes nothing; writes one `struct sigaction`, of at most 32 bytes.
-    let asked = unsafe { syscall(number::RT_SIGACTION, [signal, 0, action_at, 8, 0, 0]) };
+    let asked = unsafe { syscall(number::RT_SIGACTION, [signal, 0, action_at, 8]) };
     let [handler, ..] = action;
     asked == 0 && handler > 1
 }
@@ -167,6 +167,6 @@ fn mask(how: usize, signals: u64) -> u64 {
     let mut before = 0u64;
     let (set, old) = (&raw const signals as usize, &raw mut before as usize);
     // SAFETY: reads and writes one 8-byte set each.
-    unsafe { syscall(number::RT_SIGPROCMASK, [how, set, old, 8, 0, 0]) };
+    unsafe { syscall(number::RT_SIGPROCMASK, [how, set, old, 8]) };
     before
 }

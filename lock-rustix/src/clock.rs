@@ -68,11 +68,11 @@ pub fn wall_time_of_start_us(start: StartTime) -> i64 {
 }
 
 fn read_ns(clock: usize) -> u64 {
-    // `struct timespec`, with seconds of 64 bits on every machine.
-    let mut time = [0i64; 2];
+    // `struct timespec`, with seconds of 64 bits on every machine. No clock is ever below 0.
+    let mut time = [0u64; 2];
     // SAFETY: the call writes one `struct timespec`, two 64-bit numbers, to the array.
-    let result = unsafe { syscall(CLOCK_GETTIME, [clock, time.as_mut_ptr() as usize, 0, 0, 0, 0]) };
+    let result = unsafe { syscall(CLOCK_GETTIME, [clock, time.as_mut_ptr() as usize]) };
     debug_assert_eq!(result, 0, "these clocks always exist");
-    let [seconds, nanoseconds] = time.map(|part| u64::try_from(part).unwrap_or(0));
-    seconds.saturating_mul(1_000_000_000).saturating_add(nanoseconds)
+    let [seconds, nanoseconds] = time;
+    seconds * 1_000_000_000 + nanoseconds
 }

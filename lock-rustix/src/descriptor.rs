@@ -101,8 +101,7 @@ pub fn openat(
     let flags = flags | OFlags::LARGEFILE;
     // AT_FDCWD is negative: its bits are what counts.
     let dir = dir.as_raw_fd() as usize;
-    let arguments =
-        [dir, name.as_ptr() as usize, flags.bits() as usize, mode.bits() as usize, 0, 0];
+    let arguments = [dir, name.as_ptr() as usize, flags.bits() as usize, mode.bits() as usize];
     // SAFETY: reads a string that ends. What it answers is a new descriptor.
     unsafe { own(syscall(number::OPENAT, arguments)) }
 }
@@ -111,14 +110,14 @@ pub fn openat(
 pub(crate) fn inotify_init() -> Result<OwnedFd, Errno> {
     let flags = OFlags::CLOEXEC | OFlags::NONBLOCK;
     // SAFETY: takes no pointers. What it answers is a new descriptor.
-    unsafe { own(syscall(number::INOTIFY_INIT1, [flags.bits() as usize, 0, 0, 0, 0, 0])) }
+    unsafe { own(syscall(number::INOTIFY_INIT1, [flags.bits() as usize])) }
 }
 
 /// `pidfd_open(2)`.
 pub(crate) fn pidfd_open(pid: Pid) -> Result<OwnedFd, Errno> {
     let pid = pid.as_raw_nonzero().get().unsigned_abs() as usize;
     // SAFETY: takes no pointers. What it answers is a new descriptor.
-    unsafe { own(syscall(PIDFD_OPEN, [pid, 0, 0, 0, 0, 0])) }
+    unsafe { own(syscall(PIDFD_OPEN, [pid, 0])) }
 }
 
 /// `eventfd2(2)` with a count of 0, not blocking and closed on `exec`.
@@ -133,14 +132,14 @@ pub(crate) fn pidfd_open(pid: Pid) -> Result<OwnedFd, Errno> {
 pub fn eventfd() -> Result<OwnedFd, Errno> {
     let flags = (OFlags::CLOEXEC | OFlags::NONBLOCK).bits() as usize;
     // SAFETY: takes no pointers. What it answers is a new descriptor.
-    unsafe { own(syscall(number::EVENTFD2, [0, flags, 0, 0, 0, 0])) }
+    unsafe { own(syscall(number::EVENTFD2, [0, flags])) }
 }
 
 /// `fcntl(F_DUPFD_CLOEXEC)`.
 pub(crate) fn duplicate(file: BorrowedFd<'_>) -> Result<OwnedFd, Errno> {
     const F_DUPFD_CLOEXEC: usize = 1030;
     // SAFETY: takes no pointers. What it answers is a new descriptor.
-    unsafe { own(syscall(FCNTL, [file.as_raw_fd() as usize, F_DUPFD_CLOEXEC, 0, 0, 0, 0])) }
+    unsafe { own(syscall(FCNTL, [file.as_raw_fd() as usize, F_DUPFD_CLOEXEC, 0])) }
 }
 
 /// Takes over the descriptor that a system call answered, if it is one.

@@ -21,34 +21,44 @@ pub fn fault(call: Call, node: Node, errno: Errno) -> Fault {
 
 /// The part of an error number's meaning that changes what to do next.
 fn kind(call: Call, errno: Errno) -> FaultKind {
-    match errno {
+    match (call, errno) {
         // POSIX allows a record lock to be refused with EACCES.
-        Errno::ACCESS if matches!(call, Call::Fcntl) => FaultKind::WouldBlock,
-        Errno::ACCESS | Errno::PERM => FaultKind::Denied,
-        Errno::WOULDBLOCK => FaultKind::WouldBlock,
-        Errno::BADF => FaultKind::BadDescriptor,
-        Errno::DEADLK => FaultKind::Deadlock,
-        Errno::XDEV => FaultKind::CrossDevice,
-        Errno::DQUOT => FaultKind::Quota,
-        Errno::EXIST => FaultKind::Exists,
-        Errno::INTR => FaultKind::Interrupted,
-        Errno::INVAL if matches!(call, Call::Readlink) => FaultKind::NotSymlink,
-        Errno::INVAL | Errno::NOSYS | Errno::OPNOTSUPP => FaultKind::Unsupported,
-        Errno::IO => FaultKind::Io,
-        Errno::ISDIR => FaultKind::IsDirectory,
-        Errno::LOOP => FaultKind::Symlink,
-        Errno::MFILE | Errno::NFILE => FaultKind::TooManyFiles,
-        Errno::MLINK => FaultKind::TooManyLinks,
-        Errno::NAMETOOLONG => FaultKind::NameTooLong,
-        Errno::NOENT => FaultKind::Missing,
-        Errno::NOLCK => FaultKind::NoLocks,
-        Errno::NOSPC => FaultKind::NoSpace,
-        Errno::NOTDIR => FaultKind::NotDirectory,
-        Errno::NOTEMPTY => FaultKind::NotEmpty,
+        (Call::Fcntl, Errno::ACCESS) => FaultKind::WouldBlock,
+        (Call::Readlink, Errno::INVAL) => FaultKind::NotSymlink,
         // A socket, or a device without a driver, at the lock's path.
-        Errno::NXIO | Errno::NODEV if matches!(call, Call::Open) => FaultKind::NotRegular,
-        Errno::ROFS => FaultKind::ReadOnly,
-        Errno::STALE => FaultKind::StaleHandle,
-        _ => FaultKind::Other,
+        (Call::Open, Errno::NXIO | Errno::NODEV) => FaultKind::NotRegular,
+        _ => {
+            MEANINGS.iter().find(|(it, _)| *it == errno).map_or(FaultKind::Other, |(_, kind)| *kind)
+        }
     }
 }
+
+/// What the numbers mean to most calls.
+const MEANINGS: [(Errno, FaultKind); 26] = [
+    (Errno::ACCESS, FaultKind::Denied),
+    (Errno::PERM, FaultKind::Denied),
+    (Errno::WOULDBLOCK, FaultKind::WouldBlock),
+    (Errno::BADF, FaultKind::BadDescriptor),
+    (Errno::DEADLK, FaultKind::Deadlock),
+    (Errno::XDEV, FaultKind::CrossDevice),
+    (Errno::DQUOT, FaultKind::Quota),
+    (Errno::EXIST, FaultKind::Exists),
+    (Errno::INTR, FaultKind::Interrupted),
+    (Errno::INVAL, FaultKind::Unsupported),
+    (Errno::NOSYS, FaultKind::Unsupported),
+    (Errno::OPNOTSUPP, FaultKind::Unsupported),
+    (Errno::IO, FaultKind::Io),
+    (Errno::ISDIR, FaultKind::IsDirectory),
+    (Errno::LOOP, FaultKind::Symlink),
+    (Errno::MFILE, FaultKind::TooManyFiles),
+    (Errno::NFILE, FaultKind::TooManyFiles),
+    (Errno::MLINK, FaultKind::TooManyLinks),
+    (Errno::NAMETOOLONG, FaultKind::NameTooLong),
+    (Errno::NOENT, FaultKind::Missing),
+    (Errno::NOLCK, FaultKind::NoLocks),
+    (Errno::NOSPC, FaultKind::NoSpace),
+    (Errno::NOTDIR, FaultKind::NotDirectory),
+    (Errno::NOTEMPTY, FaultKind::NotEmpty),
+    (Errno::ROFS, FaultKind::ReadOnly),
+    (Errno::STALE, FaultKind::StaleHandle),
+];

@@ -197,6 +197,6 @@ fn fcntl<Fd: AsFd>(fd: Fd, command: usize, record: &mut Record) -> Result<(), Er
     let record: *mut Record = record;
     // SAFETY: `command` is one of the record lock commands above. They read and write one
     // `struct flock`, which `Record` is laid out as, and `record` points to one exclusively.
-    let result = unsafe { syscall(FCNTL, [fd, command, record as usize, 0, 0, 0]) };
+    let result = unsafe { syscall(FCNTL, [fd, command, record as usize]) };
     if result < 0 { Err(errno(result)) } else { Ok(()) }
 }

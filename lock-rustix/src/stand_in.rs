@@ -170,7 +170,7 @@ extern "C" fn run<'s, C: Queued<Sys<'s>>>(errand: &Errand<'_>) -> ! {
     }
     loop {
         // SAFETY: takes no pointers, and does not come back.
-        unsafe { syscall(number::EXIT_GROUP, [0; 6]) };
+        unsafe { syscall(number::EXIT_GROUP, [0]) };
     }
 }
 
@@ -180,14 +180,14 @@ pub(crate) fn set_blocked(signals: u64) -> u64 {
     let mut before = 0u64;
     let (set, old) = (&raw const signals as usize, &raw mut before as usize);
     // SAFETY: reads and writes one 8-byte set each.
-    unsafe { syscall(number::RT_SIGPROCMASK, [SETMASK, set, old, 8, 0, 0]) };
+    unsafe { syscall(number::RT_SIGPROCMASK, [SETMASK, set, old, 8]) };
     before
 }
 
 /// Sends SIGKILL.
 pub(crate) fn kill(child: usize) {
     // SAFETY: takes no pointers. The child is waited for later, so its pid is nobody else's.
-    unsafe { syscall(number::KILL, [child, 9, 0, 0, 0, 0]) };
+    unsafe { syscall(number::KILL, [child, 9]) };
 }
 
 /// Waits for the child to end. It is of the sort that a program's own waits do not see.
@@ -196,7 +196,7 @@ fn reap(child: usize) {
     let interrupted = -isize::try_from(Errno::INTR.raw_os_error()).unwrap_or(0);
     loop {
         // SAFETY: asks for no status, so nothing is written.
-        let result = unsafe { syscall(number::WAIT4, [child, 0, WALL, 0, 0, 0]) };
+        let result = unsafe { syscall(number::WAIT4, [child, 0, WALL, 0]) };
         if result != interrupted {
             return;
         }

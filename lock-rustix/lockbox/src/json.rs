@@ -1,6 +1,6 @@
 //! JSON, as much of it as the commands print.
 
-use crate::out::Out;
+use crate::out::{Out, hex};
 
 /// A number, or null.
 pub(crate) fn number(out: &mut Out, number: Option<u64>) {
@@ -28,7 +28,7 @@ pub(crate) fn string(out: &mut Out, text: &[u8]) {
             match byte {
                 b'"' => out.text("\\\""),
                 b'\\' => out.text("\\\\"),
-                0..b' ' => out.text("\\u00").hex(byte >> 4).hex(byte & 15),
+                0..b' ' => out.text("\\u00").bytes(&[hex(byte >> 4), hex(byte & 15)]),
                 _ => out.bytes(&[byte]),
             };
         }

@@ -57,9 +57,9 @@ use stack::Stack;
 
 /// Runs the command or applet that the arguments name; answers the exit status.
 pub fn main(mut stack: Stack) -> u8 {
-    let name = stack.args().get(0).map_or(&b""[..], core::ffi::CStr::to_bytes);
+    let name = stack.args().bytes(0);
     let base = name.rsplit(|&byte| byte == b'/').next().unwrap_or(name);
-    if applet::is_known(base) { applet::main(base, &mut stack, 1) } else { own_name(&mut stack) }
+    applet::main(base, &mut stack, 1).unwrap_or_else(|| own_name(&mut stack))
 }
 
 /// As `lockbox`, or under a name that nobody knows.
@@ -71,11 +71,9 @@ fn own_name(stack: &mut Stack) -> u8 {
 /// As `lockbox`, or under a name that nobody knows: the first argument names the applet.
 #[cfg(not(feature = "commands"))]
 fn own_name(stack: &mut Stack) -> u8 {
-    let name = stack.args().get(1).map_or(&b""[..], core::ffi::CStr::to_bytes);
-    if applet::is_known(name) {
-        return applet::main(name, stack, 2);
-    }
-    let mut out = out::Out::stderr();
-    out.text("lockbox: no applet '").foreign(name).text("' is built in\n");
-    status::USAGE
+    let name = stack.args().bytes(1);
+    applet::main(name, stack, 2).unwrap_or_else(|| {
+        out::complain("lockbox: no applet '%' is built in\n", name);
+        status::USAGE
+    })
 }

@@ -9,18 +9,7 @@
 /// assert_eq!(seconds_ns(b"-1"), None);
 /// ```
 pub fn seconds_ns(text: &[u8]) -> Option<u64> {
-    let mut parts = text.splitn(2, |&byte| byte == b'.');
-    let (whole, fraction) = (parts.next()?, parts.next().unwrap_or_default());
-    if whole.is_empty() && fraction.is_empty() {
-        return None;
-    }
-    let mut ns = decimal(whole)?.checked_mul(1_000_000_000)?;
-    let mut scale = 100_000_000;
-    for &byte in fraction {
-        ns = ns.checked_add(digit(byte)?.checked_mul(scale)?)?;
-        scale /= 10;
-    }
-    Some(ns)
+    if text.iter().any(|byte| byte | 0x20 == b'e') { None } else { scientific_ns(text) }
 }
 
 /// [`seconds_ns`], with a decimal exponent: `1e-3`.
@@ -33,19 +22,56 @@ pub fn seconds_ns(text: &[u8]) -> Option<u64> {
 /// assert_eq!(scientific_ns(b"1e"), None);
 /// ```
 pub fn scientific_ns(text: &[u8]) -> Option<u64> {
-    let Some(at) = text.iter().position(|byte| matches!(byte, b'e' | b'E')) else {
-        return seconds_ns(text);
-    };
-    let mut ns = seconds_ns(text.get(..at)?)?;
-    let exponent = text.get(at + 1..)?;
-    let shrink = exponent.first() == Some(&b'-');
-    let digits = exponent.strip_prefix(if shrink { b"-" } else { b"+" }).unwrap_or(exponent);
-    let exponent = Some(digits).filter(|digits| !digits.is_empty()).and_then(decimal)?;
-    // Twenty steps lead from any number to 0 or out of range.
-    for _ in 0..exponent.min(20) {
-        ns = if shrink { ns / 10 } else { ns.checked_mul(10)? };
+    let (mut number, mut digits, mut fraction) = (0u64, 0, false);
+    // The power of ten that makes nanoseconds of the number.
+    let mut power = 9;
+    let mut rest = text;
+    while let [byte, behind @ ..] = rest {
+        rest = behind;
+        match byte {
+            b'.' if !fraction => fraction = true,
+            b'e' | b'E' => {
+                power += exponent(rest)?;
+                break;
+            }
+            // What is smaller than a nanosecond is read, but does not count.
+            _ if fraction && power == 0 => digits += digit(*byte).map(|_| 1)?,
+            _ => {
+                number = number.checked_mul(10)?.checked_add(digit(*byte)?)?;
+                power -= i32::from(fraction);
+                digits += 1;
+            }
+        }
     }
-    Some(ns)
+    for _ in 0..power {
+        number = number.checked_mul(10)?;
+    }
+    for _ in power..0 {
+        number /= 10;
+    }
+    (digits > 0).then_some(number)
+}
+
+/// A power of ten; beyond 40 all numbers are 0 or too large.
+fn exponent(mut text: &[u8]) -> Option<i32> {
+    let negative = take_sign(&mut text);
+    let power = i32::try_from(nonempty_decimal(text)?.min(40)).ok()?;
+    Some(if negative { -power } else { power })
+}
+
+/// Takes white space and a sign off a number, if it has them; answers whether it is a minus.
+pub fn take_sign(text: &mut &[u8]) -> bool {
+    while let [first, rest @ ..] = *text {
+        let is_sign = matches!(first, b'-' | b'+');
+        if !is_sign && !first.is_ascii_whitespace() {
+            break;
+        }
+        *text = rest;
+        if is_sign {
+            return *first == b'-';
+        }
+    }
+    false
 }
 
 /// A number in decimal; an empty text is 0.
@@ -53,28 +79,36 @@ pub fn decimal(text: &[u8]) -> Option<u64> {
     text.iter().try_fold(0u64, |sum, &byte| sum.checked_mul(10)?.checked_add(digit(byte)?))
 }
 
+/// A number in decimal, of one digit at least.
+pub fn nonempty_decimal(text: &[u8]) -> Option<u64> {
+    if text.is_empty() { None } else { decimal(text) }
+}
+
 /// A number's decimal digits.
 #[derive(Debug)]
-pub struct Decimal(arrayvec::ArrayVec<u8, 20>);
+pub struct Decimal {
+    digits: [u8; 20],
+    start: usize,
+}
 
 impl Decimal {
     /// The digits of `number`, at least one.
     pub fn new(number: u64) -> Decimal {
-        let mut digits = arrayvec::ArrayVec::new();
-        let mut scale = 10_000_000_000_000_000_000u64;
-        while scale > 0 {
-            if scale == 1 || number >= scale {
-                let digit = u8::try_from(number / scale % 10).unwrap_or(0);
-                let _ = digits.try_push(b'0' + digit);
+        let (mut digits, mut start, mut rest) = ([0; 20], 20, number);
+        for digit in digits.iter_mut().rev() {
+            *digit = b'0' + u8::try_from(rest % 10).unwrap_or(0);
+            start -= 1;
+            rest /= 10;
+            if rest == 0 {
+                break;
             }
-            scale /= 10;
         }
-        Decimal(digits)
+        Decimal { digits, start }
     }
 
     /// As text.
     pub fn as_bytes(&self) -> &[u8] {
-        &self.0
+        self.digits.get(self.start..).unwrap_or_default()
     }
 }
 
@@ -92,7 +126,7 @@ pub fn mode(text: &[u8]) -> Option<u32> {
 
 /// An exit status.
 pub fn exit_status(text: &[u8]) -> Option<u8> {
-    if text.is_empty() { None } else { u8::try_from(decimal(text)?).ok() }
+    u8::try_from(nonempty_decimal(text)?).ok()
 }
 
 fn digit(byte: u8) -> Option<u64> {

@@ -1,5 +1,7 @@
 //! Text for standard output and standard error: put together in a buffer, written with one call.
 
+use core::slice;
+
 use arrayvec::ArrayVec;
 use lock_rustix::rustix::fd::BorrowedFd;
 use lock_rustix::rustix::io::{Errno, write};
@@ -14,6 +16,16 @@ const BUFFER: usize = 1024;
 pub struct Out {
     fd: BorrowedFd<'static>,
     text: ArrayVec<u8, BUFFER>,
+}
+
+/// Writes a text to standard output.
+pub fn print(text: &str) {
+    Out::stdout().text(text);
+}
+
+/// Writes a text to standard error, in which `%` stands for `name`.
+pub fn complain(text: &str, name: &[u8]) {
+    Out::stderr().fill(text, name);
 }
 
 impl Out {
@@ -43,12 +55,23 @@ impl Out {
         self.bytes(text.as_bytes())
     }
 
+    /// Adds a text in which `%` stands for a name of anybody's making.
+    pub fn fill(&mut self, text: &str, name: &[u8]) -> &mut Out {
+        for byte in text.as_bytes() {
+            match byte {
+                b'%' => self.foreign(name),
+                _ => self.bytes(slice::from_ref(byte)),
+            };
+        }
+        self
+    }
+
     /// Adds bytes of anybody's making, with control characters made visible.
     pub fn foreign(&mut self, bytes: &[u8]) -> &mut Out {
         for &byte in bytes {
             match byte {
                 b' '..=b'~' | 128.. => self.bytes(&[byte]),
-                _ => self.text("\\x").hex(byte >> 4).hex(byte & 15),
+                _ => self.bytes(&[b'\\', b'x', hex(byte >> 4), hex(byte & 15)]),
             };
         }
         self
@@ -57,20 +80,6 @@ impl Out {
     /// Adds a number in decimal.
     pub fn number(&mut self, number: u64) -> &mut Out {
         self.bytes(Decimal::new(number).as_bytes())
-    }
-
-    /// Adds a number in decimal with at least so many digits.
-    pub fn padded(&mut self, number: u64, digits: usize) -> &mut Out {
-        let number = Decimal::new(number);
-        for _ in number.as_bytes().len()..digits {
-            self.text("0");
-        }
-        self.bytes(number.as_bytes())
-    }
-
-    /// Adds a hexadecimal digit.
-    pub fn hex(&mut self, nibble: u8) -> &mut Out {
-        self.bytes(&[if nibble < 10 { b'0' + nibble } else { b'a' - 10 + nibble }])
     }
 
     fn flush(&mut self) {
@@ -91,4 +100,9 @@ impl Drop for Out {
     fn drop(&mut self) {
         self.flush();
     }
+}
+
+/// A hexadecimal digit.
+pub fn hex(nibble: u8) -> u8 {
+    if nibble < 10 { b'0' + nibble } else { b'a' - 10 + nibble }
 }

@@ -6,51 +6,55 @@ use arrayvec::ArrayVec;
 use lock_rustix::place::PATH_MAX;
 use lock_rustix::rustix::io::Errno;
 
-use crate::stack::{Environment, script_args};
+use crate::stack::{Environment, with_shell};
 use crate::sys;
 
 /// Where commands are looked for if the environment does not say.
-const DEFAULT_PATH: &[u8] = b"/bin:/usr/bin";
+const DEFAULT_PATH: &CStr = c"/bin:/usr/bin";
 
 /// Becomes the command; answers why that was not possible.
-pub(crate) fn exec(args: *const *const c_char, command: &CStr, environment: &Environment) -> Errno {
-    let name = command.to_bytes();
-    if name.is_empty() {
+pub(crate) fn exec(args: *mut *const c_char, command: &CStr, environment: &Environment) -> Errno {
+    let name = command.to_bytes_with_nul();
+    if name.len() == 1 {
         return Errno::NOENT;
     }
-    if name.contains(&b'/') {
-        return exec_file(command, args, environment);
+    #[allow(clippy::manual_contains, reason = "contains() is many times the code of this loop")]
+    if name.iter().any(|&byte| byte == b'/') {
+        return exec_file(name, args, environment);
     }
-    let path = environment.get(b"PATH").map_or(DEFAULT_PATH, CStr::to_bytes);
+    let path = environment.get(b"PATH").unwrap_or(DEFAULT_PATH);
     let mut outcome = Errno::NOENT;
-    for directory in path.split(|&byte| byte == b':') {
-        let mut file = ArrayVec::<u8, PATH_MAX>::new();
-        // An empty entry is the working directory.
-        let separator: &[u8] = if directory.is_empty() { b"" } else { b"/" };
-        let fits = [directory, separator, name, b"\0"]
-            .into_iter()
-            .all(|part| file.try_extend_from_slice(part).is_ok());
-        let Some(file) = CStr::from_bytes_until_nul(&file).ok().filter(|_| fits) else {
+    let mut file = ArrayVec::<u8, PATH_MAX>::new();
+    for &byte in path.to_bytes_with_nul() {
+        if byte != b':' && byte != 0 {
+            let _ = file.try_push(byte);
             continue;
-        };
-        match exec_file(file, args, environment) {
-            Errno::NOENT | Errno::NOTDIR => {}
-            // Another directory may have one that can be run.
-            Errno::ACCESS => outcome = Errno::ACCESS,
-            errno => return errno,
         }
+        // An empty entry is the working directory. One that is too long leaves no room for a name.
+        if !file.is_empty() {
+            let _ = file.try_push(b'/');
+        }
+        if file.try_extend_from_slice(name).is_ok() {
+            match exec_file(&file, args, environment) {
+                Errno::NOENT | Errno::NOTDIR => {}
+                // Another directory may have one that can be run.
+                Errno::ACCESS => outcome = Errno::ACCESS,
+                errno => return errno,
+            }
+        }
+        file.clear();
     }
     outcome
 }
 
 /// Becomes this file. One without a format of its own is a script for the shell.
-fn exec_file(file: &CStr, args: *const *const c_char, environment: &Environment) -> Errno {
+fn exec_file(file: &[u8], args: *mut *const c_char, environment: &Environment) -> Errno {
     const SHELL: &CStr = c"/bin/sh";
-    match sys::execve(file, args, environment.as_ptr()) {
-        Errno::NOEXEC => match script_args(SHELL, file, args) {
-            Some(args) => sys::execve(SHELL, args.as_ptr(), environment.as_ptr()),
-            None => Errno::TOOBIG,
-        },
+    let execve = |path, args| sys::execve(path, args, environment.as_ptr());
+    match execve(file, args) {
+        Errno::NOEXEC => {
+            with_shell(args, SHELL, file, |args| execve(SHELL.to_bytes_with_nul(), args))
+        }
         errno => errno,
     }
 }

@@ -7,6 +7,7 @@ use core::ptr;
 
 use arrayvec::ArrayVec;
 use lock_rustix::place::PATH_MAX;
+use lock_rustix::rustix::io::Errno;
 
 /// The arguments and the environment.
 #[derive(Debug)]
@@ -18,7 +19,7 @@ pub struct Stack {
 /// The arguments, the program's name first.
 #[derive(Clone, Copy, Debug)]
 pub struct Args {
-    start: *const *const c_char,
+    start: *mut *const c_char,
     count: usize,
 }
 
@@ -99,50 +100,54 @@ impl Args {
         (at < self.count).then(|| unsafe { CStr::from_ptr(self.start.add(at).read()) })
     }
 
+    /// The bytes of one of them; none if it is not there.
+    pub fn bytes(&self, at: usize) -> &'static [u8] {
+        self.get(at).map_or(&[], CStr::to_bytes)
+    }
+
     /// Those from `at` on, as the kernel takes them for another program.
-    pub(crate) fn from(&self, at: usize) -> *const *const c_char {
+    pub(crate) fn from(&self, at: usize) -> *mut *const c_char {
         // SAFETY: at most one past the last, where the end mark is.
         unsafe { self.start.add(at.min(self.count)) }
     }
 }
 
-/// How many arguments a script without an interpreter of its own can have.
-const SCRIPT_ARGS_MAX: usize = 253;
-
-/// The arguments with which the shell runs a script, ended by a null; `None` if there are too many.
-pub(crate) fn script_args(
+/// Calls `exec` with the arguments by which a shell runs a script: the shell, the script, and
+/// `args` without its first. They are put together in place, so the word before `args` must be
+/// there: that of the argument before, which nobody asks for any more.
+pub(crate) fn with_shell(
+    args: *mut *const c_char,
     shell: &CStr,
-    script: &CStr,
-    args: *const *const c_char,
-) -> Option<ArrayVec<*const c_char, { SCRIPT_ARGS_MAX + 3 }>> {
-    let mut all = ArrayVec::from_iter([shell.as_ptr(), script.as_ptr()]);
-    // The first argument is the script's own name.
-    for at in 1..=SCRIPT_ARGS_MAX + 1 {
-        // SAFETY: an array that `execve` was given, so it ends with a null; nothing beyond that is
-        // read.
-        let arg = unsafe { args.add(at).read() };
-        all.try_push(arg).ok()?;
-        if arg.is_null() {
-            return Some(all);
-        }
+    script: &[u8],
+    exec: impl FnOnce(*const *const c_char) -> Errno,
+) -> Errno {
+    let first = args.wrapping_sub(1);
+    // SAFETY: both words are this process's, see above and `Args`. They are as they were before
+    // anything that is pointed to meanwhile ends.
+    unsafe {
+        let before = (first.read(), args.read());
+        first.write(shell.as_ptr());
+        args.write(script.as_ptr().cast());
+        let errno = exec(first);
+        first.write(before.0);
+        args.write(before.1);
+        errno
     }
-    None
 }
 
 impl Environment {
     /// The value of a variable.
     pub fn get(&self, name: &[u8]) -> Option<&'static CStr> {
-        let at = self.find(name)?;
-        // SAFETY: `find` saw `name` and an equals sign there; the value is the rest of a string
-        // that lives as long as the process.
-        Some(unsafe { CStr::from_ptr(self.start.add(at).read().add(name.len() + 1)) })
+        let (_, value) = self.find(name)?;
+        // SAFETY: the rest of a string that lives as long as the process.
+        Some(unsafe { CStr::from_ptr(value) })
     }
 
     /// Sets a variable; `false` if there is no room for another.
     ///
     /// The texts stay where this environment is: it must not be moved afterwards.
     pub fn set(&mut self, name: &[u8], value: &[u8]) -> bool {
-        let at = self.find(name).unwrap_or(self.count);
+        let at = self.find(name).map_or(self.count, |(at, _)| at);
         let start = self.added.len();
         let parts = [name, b"=", value, b"\0"];
         if at >= self.room || start + parts.iter().map(|it| it.len()).sum::<usize>() > ADDED_MAX {
@@ -168,11 +173,21 @@ impl Environment {
         self.start
     }
 
-    fn find(&self, name: &[u8]) -> Option<usize> {
-        (0..self.count).find(|&at| {
-            // SAFETY: within the environment; see `get`.
-            let variable = unsafe { CStr::from_ptr(self.start.add(at).read()) }.to_bytes();
-            variable.strip_prefix(name).is_some_and(|rest| rest.first() == Some(&b'='))
+    /// Where a variable is, and its value.
+    fn find(&self, name: &[u8]) -> Option<(usize, *const c_char)> {
+        (0..self.count).find_map(|at| {
+            // SAFETY: within the environment, whose strings end; nothing behind an end is read,
+            // because names have no NUL.
+            unsafe {
+                let mut text = self.start.add(at).read();
+                for &letter in name {
+                    if text.cast::<u8>().read() != letter {
+                        return None;
+                    }
+                    text = text.add(1);
+                }
+                (text.cast::<u8>().read() == b'=').then(|| (at, text.add(1)))
+            }
         })
     }
 }

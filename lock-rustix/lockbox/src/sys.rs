@@ -4,7 +4,7 @@
 //! below for anything else.
 #![allow(unsafe_code)]
 
-use core::ffi::{CStr, c_char};
+use core::ffi::c_char;
 
 use lock_rustix::arch::syscall;
 use lock_rustix::descriptor::{errno, lend_raw};
@@ -14,6 +14,7 @@ use lock_rustix::rustix::io::Errno;
 #[cfg(target_arch = "x86_64")]
 mod number {
     pub(super) const CLONE: usize = 56;
+    pub(super) const CLOSE: usize = 3;
     pub(super) const EXECVE: usize = 59;
     pub(super) const EXIT_GROUP: usize = 231;
     pub(super) const IOCTL: usize = 16;
@@ -27,6 +28,7 @@ mod number {
 #[cfg(any(target_arch = "aarch64", target_arch = "riscv64"))]
 mod number {
     pub(super) const CLONE: usize = 220;
+    pub(super) const CLOSE: usize = 57;
     pub(super) const EXECVE: usize = 221;
     pub(super) const EXIT_GROUP: usize = 94;
     pub(super) const IOCTL: usize = 29;
@@ -40,6 +42,7 @@ mod number {
 #[cfg(any(target_arch = "arm", target_arch = "x86"))]
 mod number {
     pub(super) const CLONE: usize = 120;
+    pub(super) const CLOSE: usize = 6;
     pub(super) const EXECVE: usize = 11;
     #[cfg(target_arch = "arm")]
     pub(super) const EXIT_GROUP: usize = 248;
@@ -83,13 +86,23 @@ pub enum Ended {
     Killed(u8),
 }
 
+impl Ended {
+    /// As a shell has it: 128 more than the signal that killed it.
+    pub fn status(self) -> u8 {
+        match self {
+            Ended::Exited(status) => status,
+            Ended::Killed(signal) => 128 + signal,
+        }
+    }
+}
+
 /// Who is who after a fork.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub enum Fork {
     /// In the child.
     Child,
     /// In the parent, with the child's pid.
-    Parent(i32),
+    Parent(u32),
 }
 
 /// A signal that arrived.
@@ -119,7 +132,7 @@ impl SignalSet {
 pub fn exit(status: u8) -> ! {
     loop {
         // SAFETY: takes no pointers, and does not come back.
-        unsafe { syscall(number::EXIT_GROUP, [usize::from(status), 0, 0, 0, 0, 0]) };
+        unsafe { syscall(number::EXIT_GROUP, [usize::from(status)]) };
     }
 }
 
@@ -142,6 +155,12 @@ pub fn inherited(fd: i32) -> Option<BorrowedFd<'static>> {
     (fd >= 0).then(|| unsafe { lend_raw(fd) })
 }
 
+/// Closes a descriptor by its number.
+pub fn close(fd: i32) {
+    // SAFETY: takes no pointers. What is open under the number is the caller's.
+    unsafe { syscall(number::CLOSE, [fd.unsigned_abs() as usize]) };
+}
+
 /// Whether the descriptor is a terminal.
 pub fn is_terminal(fd: BorrowedFd<'_>) -> bool {
     use lock_rustix::rustix::fd::AsRawFd;
@@ -150,41 +169,38 @@ pub fn is_terminal(fd: BorrowedFd<'_>) -> bool {
     let mut settings = [0u8; 64];
     let fd = fd.as_raw_fd().unsigned_abs() as usize;
     // SAFETY: writes one `struct termios`, of less than 64 bytes on every architecture.
-    unsafe { syscall(number::IOCTL, [fd, TCGETS, settings.as_mut_ptr() as usize, 0, 0, 0]) >= 0 }
+    unsafe { syscall(number::IOCTL, [fd, TCGETS, settings.as_mut_ptr() as usize]) >= 0 }
 }
 
 /// Makes a child that is a copy of this process.
 pub fn fork() -> Result<Fork, Errno> {
     // SAFETY: without CLONE_VM the child has memory of its own, so no stack is needed.
-    let pid = check(unsafe { syscall(number::CLONE, [CHLD as usize, 0, 0, 0, 0, 0]) })?;
-    Ok(match i32::try_from(pid) {
-        Ok(0) | Err(_) => Fork::Child,
-        Ok(pid) => Fork::Parent(pid),
-    })
+    let pid = check(unsafe { syscall(number::CLONE, [CHLD as usize, 0]) })?;
+    Ok(if pid == 0 { Fork::Child } else { Fork::Parent(pid) })
 }
 
-/// Becomes another program; comes back only if that fails.
-pub fn execve(path: &CStr, args: *const *const c_char, environment: *const *const c_char) -> Errno {
+/// Becomes another program, whose path has its end mark; comes back only if that fails.
+pub fn execve(path: &[u8], args: *const *const c_char, environment: *const *const c_char) -> Errno {
+    if path.last() != Some(&0) {
+        return Errno::NAMETOOLONG;
+    }
     // SAFETY: the path ends; both arrays end with a null and hold strings that end.
     let result = unsafe {
-        syscall(
-            number::EXECVE,
-            [path.as_ptr() as usize, args as usize, environment as usize, 0, 0, 0],
-        )
+        syscall(number::EXECVE, [path.as_ptr() as usize, args as usize, environment as usize])
     };
-    check(result).err().unwrap_or(Errno::IO)
+    errno(result)
 }
 
 /// Waits for the child to end. `None`: it has not, and `block` is off.
-pub fn wait(child: i32, block: bool) -> Result<Option<Ended>, Errno> {
+pub fn wait(child: u32, block: bool) -> Result<Option<Ended>, Errno> {
     const NO_HANG: usize = 1;
     let mut status = 0i32;
     let options = if block { 0 } else { NO_HANG };
-    let child = child.unsigned_abs() as usize;
+    let child = child as usize;
     loop {
         // SAFETY: writes one int to `status`.
         let result =
-            unsafe { syscall(number::WAIT4, [child, &raw mut status as usize, options, 0, 0, 0]) };
+            unsafe { syscall(number::WAIT4, [child, &raw mut status as usize, options, 0]) };
         match check(result) {
             Ok(0) => return Ok(None),
             Ok(_) => break,
@@ -200,14 +216,11 @@ pub fn wait(child: i32, block: bool) -> Result<Option<Ended>, Errno> {
 }
 
 /// Sends a signal.
-pub fn kill(child: i32, signal: Signal) {
+pub fn kill(child: u32, signal: Signal) {
     // SAFETY: takes no pointers. A child that has ended is a zombie until we wait for it, so its
     // pid is nobody else's.
     unsafe {
-        syscall(
-            number::KILL,
-            [child.unsigned_abs() as usize, signal.unsigned_abs() as usize, 0, 0, 0, 0],
-        );
+        syscall(number::KILL, [child as usize, signal.unsigned_abs() as usize]);
     }
 }
 
@@ -227,7 +240,7 @@ fn mask(how: usize, signals: SignalSet) -> SignalSet {
     let mut before = 0u64;
     let (set, old) = (&raw const signals.0 as usize, &raw mut before as usize);
     // SAFETY: reads and writes one 8-byte set each.
-    unsafe { syscall(number::RT_SIGPROCMASK, [how, set, old, 8, 0, 0]) };
+    unsafe { syscall(number::RT_SIGPROCMASK, [how, set, old, 8]) };
     SignalSet(before)
 }
 
@@ -241,7 +254,7 @@ pub fn wait_for_signal(signals: SignalSet, timeout_ns: Option<u64>) -> Option<Ar
     let time = time.as_ref().map_or(0, |time| time.as_ptr() as usize);
     // SAFETY: reads an 8-byte set and, if there is one, a `struct timespec` of 64-bit numbers;
     // writes one `siginfo_t`, of 128 bytes.
-    let result = unsafe { syscall(number::RT_SIGTIMEDWAIT_TIME64, [set, answer, time, 8, 0, 0]) };
+    let result = unsafe { syscall(number::RT_SIGTIMEDWAIT_TIME64, [set, answer, time, 8]) };
     let signal = Signal::try_from(check(result).ok()?).ok()?;
     let [_, _, code, ..] = info;
     Some(Arrived { signal, from_kernel: code > 0 })
@@ -261,7 +274,7 @@ pub fn sleep(ns: u64) {
     let time = [ns / 1_000_000_000, ns % 1_000_000_000];
     let (set, time) = (&raw const none as usize, time.as_ptr() as usize);
     // SAFETY: reads an 8-byte set and one `struct timespec` of 64-bit numbers.
-    unsafe { syscall(number::RT_SIGTIMEDWAIT_TIME64, [set, 0, time, 8, 0, 0]) };
+    unsafe { syscall(number::RT_SIGTIMEDWAIT_TIME64, [set, 0, time, 8]) };
 }
 
 /// Ends the interruptions.
@@ -274,7 +287,7 @@ fn set_timer(first_ns: u64, then_ns: u64) {
     let part = |ns: u64| [word(ns / 1_000_000_000), word(ns % 1_000_000_000 / 1000)];
     let timer = [part(then_ns), part(first_ns)];
     // SAFETY: reads one `struct itimerval`, four words. 0: ITIMER_REAL.
-    unsafe { syscall(number::SETITIMER, [0, timer.as_ptr() as usize, 0, 0, 0, 0]) };
+    unsafe { syscall(number::SETITIMER, [0, timer.as_ptr() as usize, 0]) };
 }
 
 /// The kernel's `struct sigaction`.
@@ -308,7 +321,7 @@ fn handle_alarm() {
     unsafe {
         syscall(
             number::RT_SIGACTION,
-            [ALRM.unsigned_abs() as usize, &raw const action as usize, 0, 8, 0, 0],
+            [ALRM.unsigned_abs() as usize, &raw const action as usize, 0, 8],
         );
     }
 }
@@ -323,6 +336,7 @@ unsafe extern "C" {
     unsafe fn restore();
 }
 
-fn check(result: isize) -> Result<usize, Errno> {
-    usize::try_from(result).map_err(|_| errno(result))
+/// What a call answers, small as all answers here are.
+fn check(result: isize) -> Result<u32, Errno> {
+    u32::try_from(result).map_err(|_| errno(result))
 }

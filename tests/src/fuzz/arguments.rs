@@ -2,7 +2,7 @@
 
 use std::ffi::CString;
 
-use lockbox_tool::options::{Item, Known, Options};
+use lockbox_tool::options::{Known, Options, pack, packed_len};
 use lockbox_tool::stack::Stack;
 
 const KNOWN: [Known; 6] = [
@@ -13,6 +13,7 @@ const KNOWN: [Known; 6] = [
     Known { key: b'a', short: 0, long: "stale-age", takes_argument: true },
     Known { key: b'v', short: b'v', long: "", takes_argument: false },
 ];
+static OPTIONS: [u8; packed_len(&KNOWN)] = pack(&KNOWN);
 
 /// The arguments are divided by newlines.
 pub fn options(bytes: &[u8]) {
@@ -28,19 +29,19 @@ pub fn options(bytes: &[u8]) {
     let stack = unsafe { Stack::new(top.as_mut_ptr()) };
     let args = stack.args();
     assert_eq!(args.count(), words.len());
-    let mut options = Options::new(args, 1);
+    let mut options = Options::new(args, 1, &OPTIONS);
     let steps = bytes.len() + words.len() + 1;
     for _ in 0..=steps {
-        match options.next(&KNOWN) {
-            Item::Option(key, argument) => {
-                assert!(KNOWN.iter().any(|known| known.key == key));
-                let part_of =
-                    |word: &CString| argument.is_empty() || word.as_bytes().ends_with(argument);
-                assert!(words.iter().any(part_of), "{argument:?}");
-            }
-            Item::Operands(at) => return assert!(at <= words.len().max(1) + 1),
-            Item::Wrong(_) => return,
-        }
+        let Some(key) = options.next() else {
+            let end = words.len().max(1) + 1;
+            return assert!(
+                options.operands().is_ok_and(|at| at <= end) || !options.name().is_empty()
+            );
+        };
+        assert!(KNOWN.iter().any(|known| known.key == key));
+        let argument = options.argument();
+        let part_of = |word: &CString| argument.is_empty() || word.as_bytes().ends_with(argument);
+        assert!(words.iter().any(part_of), "{argument:?}");
     }
     panic!("it does not end");
 }

@@ -18,8 +18,8 @@ use lock_rustix::rustix::io::Errno;
 
 use super::mail::{DotLock, mailbox_lock};
 use crate::hold::{Guard, run_under};
-use crate::number::{Decimal, decimal};
-use crate::options::{Item, Known, Options};
+use crate::number::{Decimal, decimal, nonempty_decimal};
+use crate::options::{Known, Options, pack, packed_len};
 use crate::out::Out;
 use crate::stack::Stack;
 use crate::status;
@@ -79,6 +79,7 @@ pub(super) const KNOWN: [Known; 10] = [
     known(b'r', true),
     known(b'i', true),
 ];
+static OPTIONS: [u8; packed_len(&KNOWN)] = pack(&KNOWN);
 
 #[inline(never)]
 pub(crate) fn main(stack: &mut Stack, at: usize) -> u8 {
@@ -124,37 +125,38 @@ fn read(stack: &Stack, at: usize) -> Result<(Settings, usize), u8> {
         pass_status: false,
         mailbox: false,
     };
-    let mut options = Options::new(stack.args(), at);
-    loop {
-        match options.next(&KNOWN) {
-            Item::Operands(at) => return Ok((settings, at)),
-            Item::Wrong(_) => return Err(usage()),
-            Item::Option(key, argument) => match key {
-                b'l' => settings.action = Action::Lock,
-                b'u' => settings.action = Action::Unlock,
-                b't' => settings.action = Action::Touch,
-                b'c' => settings.action = Action::Check,
-                b'm' => settings.mailbox = true,
-                b'p' => settings.with_pid = true,
-                b'q' => settings.quiet = true,
-                b'P' => settings.pass_status = true,
-                b'r' if argument == b"-1" => settings.retries = None,
-                _ => {
-                    let number = Some(argument).filter(|text| !text.is_empty()).and_then(decimal);
-                    let Some(number) = number else {
-                        let mut out = Out::stderr();
-                        out.text("dotlockfile: -").bytes(&[key]).text(" ").foreign(argument);
-                        out.text(": invalid argument\n");
-                        return Err(ERROR);
-                    };
-                    if key == b'r' {
-                        settings.retries = Some(number);
-                    } else {
-                        settings.interval_s = Some(number);
-                    }
+    let mut options = Options::new(stack.args(), at, &OPTIONS);
+    while let Some(key) = options.next() {
+        match key {
+            b'l' => settings.action = Action::Lock,
+            b'u' => settings.action = Action::Unlock,
+            b't' => settings.action = Action::Touch,
+            b'c' => settings.action = Action::Check,
+            b'm' => settings.mailbox = true,
+            b'p' => settings.with_pid = true,
+            b'q' => settings.quiet = true,
+            b'P' => settings.pass_status = true,
+            b'r' if options.argument() == b"-1" => settings.retries = None,
+            _ => {
+                let argument = options.argument();
+                let number = nonempty_decimal(argument);
+                let Some(number) = number else {
+                    let mut out = Out::stderr();
+                    out.text("dotlockfile: -").bytes(&[key]).text(" ").foreign(argument);
+                    out.text(": invalid argument\n");
+                    return Err(ERROR);
+                };
+                if key == b'r' {
+                    settings.retries = Some(number);
+                } else {
+                    settings.interval_s = Some(number);
                 }
-            },
+            }
         }
+    }
+    match options.operands() {
+        Ok(at) => Ok((settings, at)),
+        Err(_) => Err(usage()),
     }
 }
 

@@ -2,23 +2,24 @@
 //!
 //! One thing is better: after the lock is granted, the path must still name the locked file, else
 //! the wait starts over. So `flock` never runs a command under a lock that nobody else can find.
+//! And control characters in what it was given are told visibly.
 //! Source: util-linux 2.38, run side by side in the tests.
 
 use core::ffi::CStr;
 
 use lock_rustix::clock::monotonic_ns;
-use lock_rustix::descriptor::{lend, openat};
-use lock_rustix::rustix::fd::OwnedFd;
+use lock_rustix::descriptor::openat;
+use lock_rustix::rustix::fd::IntoRawFd;
 use lock_rustix::rustix::fs::{AtFlags, CWD, FlockOperation, Mode, OFlags, flock, fstat, statat};
 use lock_rustix::rustix::io::Errno;
 
-use crate::number;
-use crate::options::{Item, Known, Options, Wrong};
-use crate::out::Out;
+use crate::number::{self, Decimal};
+use crate::options::{Known, Options, Wrong, pack, packed_len};
+use crate::out::{Out, complain, print};
 use crate::spawn;
-use crate::stack::{Args, Stack};
+use crate::stack::Stack;
 use crate::status as exit;
-use crate::sys::{self, Ended, Fork};
+use crate::sys::{self, Fork};
 
 /// The lock could not be had for a reason other than another's lock.
 const DATA_ERROR: u8 = 65;
@@ -51,6 +52,7 @@ pub(super) const KNOWN: [Known; 15] = [
     known(b'h', b'h', "help", false),
     known(b'V', b'V', "version", false),
 ];
+static OPTIONS: [u8; packed_len(&KNOWN)] = pack(&KNOWN);
 
 pub(super) const HELP: &str = "
 Usage:
@@ -76,28 +78,24 @@ Options:
  -V, --version            display version
 ";
 
-#[derive(Clone, Copy, Eq, PartialEq)]
-enum Operation {
-    Shared,
-    Exclusive,
-    Unlock,
-}
-
 #[allow(clippy::struct_excessive_bools, reason = "each is an option of its own")]
 struct Settings {
-    operation: Operation,
+    operation: FlockOperation,
     block: bool,
-    timeout_ns: Option<u64>,
+    /// The largest number: for ever.
+    timeout_ns: u64,
     conflict: u8,
     close: bool,
     fork: bool,
     verbose: bool,
 }
 
-/// What is locked.
-enum Target {
-    Path(&'static CStr, OwnedFd),
-    Descriptor(i32),
+/// What is locked: a file that this program opens, or a descriptor that it was given.
+struct Target {
+    operand: &'static CStr,
+    is_path: bool,
+    fd: i32,
+    writable: bool,
 }
 
 /// Runs the applet; its own arguments start at `at`.
@@ -111,355 +109,305 @@ pub(crate) fn main(stack: &mut Stack, at: usize) -> u8 {
 fn run(stack: &mut Stack, at: usize) -> Result<u8, u8> {
     let args = stack.args();
     if args.count() <= at {
-        return Err(try_help("not enough arguments"));
+        return Err(try_help("not enough arguments", b""));
     }
-    let Some((settings, at)) = read(args, at)? else { return Ok(0) };
-    let command = command_at(args, at)?;
-    let mut target = match (command, args.get(at)) {
-        (Some(_), Some(path)) => Target::Path(path, open(path, OFlags::RDONLY)?),
-        (_, Some(number)) => Target::Descriptor(descriptor(number.to_bytes())?),
-        _ => return Err(usage("requires file descriptor, file or directory")),
-    };
-    let started_ns = if settings.verbose { monotonic_ns() } else { 0 };
-    take(&settings, &mut target)?;
-    if settings.verbose {
-        let took_us = (monotonic_ns() - started_ns) / 1000;
-        let mut out = Out::stdout();
-        out.text("flock: getting lock took ").number(took_us / 1_000_000).text(".");
-        out.padded(took_us % 1_000_000, 6).text(" seconds\n");
-    }
-    match command {
-        Some(command) => execute(stack, &settings, command, target),
-        None => Ok(0),
-    }
-}
-
-/// Reads the options. `None`: help or version was all that was wanted.
-fn read(args: Args, at: usize) -> Result<Option<(Settings, usize)>, u8> {
     let mut settings = Settings {
-        operation: Operation::Exclusive,
+        operation: FlockOperation::LockExclusive,
         block: true,
-        timeout_ns: None,
+        timeout_ns: u64::MAX,
         conflict: 1,
         close: false,
         fork: true,
         verbose: false,
     };
-    let mut options = Options::new(args, at);
-    loop {
-        match options.next(&KNOWN) {
-            Item::Operands(at) => {
-                if settings.close && !settings.fork {
-                    return Err(usage("the --no-fork and --close options are incompatible"));
-                }
-                return Ok(Some((settings, at)));
-            }
-            Item::Wrong(wrong) => return Err(wrong_option(wrong)),
-            Item::Option(b'h', _) => {
-                Out::stdout().text(HELP);
-                return Ok(None);
-            }
-            Item::Option(b'V', _) => {
-                Out::stdout().text("flock from lockbox ").text(env!("CARGO_PKG_VERSION"));
-                Out::stdout().text("\n");
-                return Ok(None);
-            }
-            Item::Option(key, argument) => settings.set(key, argument)?,
-        }
+    let mut options = Options::new(args, at, &OPTIONS);
+    if !settings.read(&mut options)? {
+        return Ok(0);
     }
+    let at = options.operands().map_err(|wrong| wrong_option(wrong, options.name()))?;
+    if settings.close && !settings.fork {
+        return Err(usage("the --no-fork and --close options are incompatible"));
+    }
+    let Some(operand) = args.get(at) else {
+        return Err(usage("requires file descriptor, file or directory"));
+    };
+    let Some(command) = args.get(at + 1) else {
+        Target::inherited(operand)?.take(&settings)?;
+        return Ok(0);
+    };
+    let for_shell = command == c"-c" || command == c"--command";
+    if for_shell && args.count() != at + 3 {
+        let text = "% requires exactly one command argument";
+        return Err(fail(exit::USAGE, text, command.to_bytes(), None));
+    }
+    let mut target = Target::open(operand)?;
+    target.take(&settings)?;
+    execute(stack, &settings, at + 1, for_shell, &target)
 }
 
 impl Settings {
-    fn set(&mut self, key: u8, argument: &'static [u8]) -> Result<(), u8> {
+    /// Reads the options; `false`: help or version was all that was wanted.
+    #[inline(never)]
+    fn read(&mut self, options: &mut Options) -> Result<bool, u8> {
+        while let Some(key) = options.next() {
+            match key {
+                b'h' => {
+                    print(HELP);
+                    return Ok(false);
+                }
+                b'V' => {
+                    print(concat!("flock from lockbox ", env!("CARGO_PKG_VERSION"), "\n"));
+                    return Ok(false);
+                }
+                _ => self.set(key, options.argument())?,
+            }
+        }
+        Ok(true)
+    }
+
+    fn set(&mut self, key: u8, argument: &[u8]) -> Result<(), u8> {
         match key {
-            b's' => self.operation = Operation::Shared,
-            b'x' => self.operation = Operation::Exclusive,
-            b'u' => self.operation = Operation::Unlock,
+            b's' => self.operation = FlockOperation::LockShared,
+            b'x' => self.operation = FlockOperation::LockExclusive,
+            b'u' => self.operation = FlockOperation::Unlock,
             b'n' => self.block = false,
             b'o' => self.close = true,
             b'F' => self.fork = false,
-            VERBOSE => self.verbose = true,
-            b'w' => self.timeout_ns = Some(timeout(argument)?),
-            b'E' => match signed(argument) {
-                Some(status) => match u8::try_from(status) {
-                    Ok(status) => self.conflict = status,
-                    Err(_) => {
-                        return Err(usage("exit code out of range (expected 0 to 255)"));
-                    }
-                },
-                None => return Err(invalid("invalid exit code", argument)),
-            },
-            _ => {}
+            b'w' => self.timeout_ns = timeout(argument)?,
+            b'E' => {
+                let Some(status) = signed(argument) else {
+                    return Err(fail(exit::USAGE, "invalid exit code: '%'", argument, None));
+                };
+                self.conflict = u8::try_from(status)
+                    .map_err(|_| usage("exit code out of range (expected 0 to 255)"))?;
+            }
+            _ => self.verbose = true,
+        }
+        Ok(())
+    }
+}
+
+#[inline(never)]
+fn tell_time(took_us: u64) {
+    // A leading 1 keeps the zeros of the fraction.
+    let fraction = Decimal::new(1_000_000 + took_us % 1_000_000);
+    let fraction = fraction.as_bytes().get(1..).unwrap_or_default();
+    let mut out = Out::stdout();
+    out.text("flock: getting lock took ").number(took_us / 1_000_000);
+    out.fill(".% seconds\n", fraction);
+}
+
+impl Target {
+    fn open(path: &'static CStr) -> Result<Target, u8> {
+        Ok(Target { operand: path, is_path: true, fd: open(path)?, writable: false })
+    }
+
+    fn inherited(number: &'static CStr) -> Result<Target, u8> {
+        let text = number.to_bytes();
+        match signed(text) {
+            Some(fd) => Ok(Target { operand: number, is_path: false, fd, writable: true }),
+            None => Err(fail(exit::USAGE, "bad file descriptor: '%'", text, None)),
+        }
+    }
+
+    /// Takes the lock, or tells why not.
+    #[inline(never)]
+    fn take(&mut self, settings: &Settings) -> Result<(), u8> {
+        let started_ns = if settings.verbose { monotonic_ns() } else { 0 };
+        let block = settings.block && settings.timeout_ns != 0;
+        let mut deadline_ns = u64::MAX;
+        if block && settings.timeout_ns != u64::MAX {
+            sys::interrupt_after(settings.timeout_ns, REPEAT_NS);
+            deadline_ns = monotonic_ns().saturating_add(settings.timeout_ns);
+        }
+        let operation = match settings.operation {
+            FlockOperation::LockShared if !block => FlockOperation::NonBlockingLockShared,
+            FlockOperation::LockExclusive if !block => FlockOperation::NonBlockingLockExclusive,
+            operation => operation,
+        };
+        loop {
+            let fd = sys::inherited(self.fd);
+            match fd.map_or(Err(Errno::BADF), |fd| flock(fd, operation)) {
+                Ok(()) if settings.operation == FlockOperation::Unlock || self.is_named() => break,
+                Ok(()) => self.replace(open(self.operand)?, false),
+                Err(Errno::WOULDBLOCK) => return Err(conflict(settings, "failed to get lock")),
+                Err(Errno::INTR) if monotonic_ns() < deadline_ns => {}
+                Err(Errno::INTR) => {
+                    return Err(conflict(settings, "timeout while waiting to get lock"));
+                }
+                Err(errno) => self.reopen_writable(settings, errno)?,
+            }
+        }
+        if deadline_ns != u64::MAX {
+            sys::stop_interrupting();
+        }
+        if settings.verbose {
+            tell_time((monotonic_ns() - started_ns) / 1000);
         }
         Ok(())
     }
 
-    fn flock_operation(&self, block: bool) -> FlockOperation {
-        match (self.operation, block) {
-            (Operation::Shared, true) => FlockOperation::LockShared,
-            (Operation::Shared, false) => FlockOperation::NonBlockingLockShared,
-            (Operation::Exclusive, true) => FlockOperation::LockExclusive,
-            (Operation::Exclusive, false) => FlockOperation::NonBlockingLockExclusive,
-            (Operation::Unlock, _) => FlockOperation::Unlock,
+    /// Whether the path still names the locked file. In doubt it does: this is more than the
+    /// original asks.
+    fn is_named(&self) -> bool {
+        let Some(fd) = sys::inherited(self.fd).filter(|_| self.is_path) else { return true };
+        match (fstat(fd), statat(CWD, self.operand, AtFlags::empty())) {
+            (Ok(mine), Ok(named)) => (mine.st_dev, mine.st_ino) == (named.st_dev, named.st_ino),
+            (_, Err(Errno::NOENT)) => false,
+            _ => true,
         }
     }
-}
 
-/// Where the command is, after the file.
-#[derive(Clone, Copy)]
-enum Command {
-    /// A program and its arguments, from this one on.
-    Program(usize),
-    /// This argument, for the shell.
-    Shell(usize),
-}
-
-fn command_at(args: Args, at: usize) -> Result<Option<Command>, u8> {
-    let Some(first) = args.get(at + 1) else { return Ok(None) };
-    if !matches!(first.to_bytes(), b"-c" | b"--command") {
-        return Ok(Some(Command::Program(at + 1)));
-    }
-    if args.count() != at + 3 {
-        let mut out = Out::stderr();
-        out.text("flock: ").bytes(first.to_bytes());
-        out.text(" requires exactly one command argument\n");
-        return Err(exit::USAGE);
-    }
-    Ok(Some(Command::Shell(at + 2)))
-}
-
-/// Opens the file, makes it if it is not there, and takes a directory as well.
-fn open(path: &CStr, access: OFlags) -> Result<OwnedFd, u8> {
-    let flags = access | OFlags::NOCTTY;
-    let mut opened = openat(CWD, path, flags, Mode::empty());
-    if opened.as_ref().err() == Some(&Errno::NOENT) {
-        opened = openat(CWD, path, flags | OFlags::CREATE, Mode::from_raw_mode(0o666));
-    }
-    opened.map_err(|errno| {
-        let mut out = Out::stderr();
-        out.text("flock: cannot open lock file ").bytes(path.to_bytes());
-        reason(&mut out, errno);
-        match errno {
-            Errno::NOMEM | Errno::MFILE | Errno::NFILE => exit::OS_ERROR,
-            Errno::ROFS | Errno::NOSPC => exit::CANNOT_CREATE,
-            _ => exit::NO_INPUT,
-        }
-    })
-}
-
-/// Takes the lock, or tells why not.
-fn take(settings: &Settings, target: &mut Target) -> Result<(), u8> {
-    let timeout_ns = settings.timeout_ns.filter(|&ns| ns > 0);
-    let block = settings.block && settings.timeout_ns != Some(0);
-    let deadline_ns = match timeout_ns {
-        Some(ns) if block => {
-            sys::interrupt_after(ns, REPEAT_NS);
-            monotonic_ns().saturating_add(ns)
-        }
-        _ => u64::MAX,
-    };
-    loop {
-        match target.flock(settings.flock_operation(block)) {
-            Ok(()) => match target {
-                Target::Path(path, file) if settings.operation != Operation::Unlock => {
-                    if is_named(path, file) {
-                        break;
-                    }
-                    *file = open(path, OFlags::RDONLY)?;
-                }
-                _ => break,
-            },
-            Err(Errno::WOULDBLOCK) => return Err(conflict(settings, "failed to get lock")),
-            Err(Errno::INTR) if monotonic_ns() >= deadline_ns => {
-                return Err(conflict(settings, "timeout while waiting to get lock"));
-            }
-            Err(Errno::INTR) => {}
-            Err(errno) => reopen_writable(settings, target, errno)?,
-        }
-    }
-    if deadline_ns != u64::MAX {
-        sys::stop_interrupting();
-    }
-    Ok(())
-}
-
-/// Whether the path still names the locked file. In doubt it does: this is more than the original
-/// asks.
-fn is_named(path: &CStr, file: &OwnedFd) -> bool {
-    match (fstat(lend(file)), statat(CWD, path, AtFlags::empty())) {
-        (Ok(mine), Ok(named)) => (mine.st_dev, mine.st_ino) == (named.st_dev, named.st_ino),
-        (_, Err(Errno::NOENT)) => false,
-        _ => true,
-    }
-}
-
-/// NFS wants a descriptor open for writing for an exclusive lock; any other error is told.
-fn reopen_writable(settings: &Settings, target: &mut Target, errno: Errno) -> Result<(), u8> {
-    if let Target::Path(path, file) = target {
-        let writable = rustix_is_writable(file);
-        let exclusive = settings.operation != Operation::Shared;
-        if matches!(errno, Errno::IO | Errno::BADF) && exclusive && !writable {
-            if let Ok(reopened) = openat(CWD, path, OFlags::RDWR | OFlags::NOCTTY, Mode::empty()) {
-                *file = reopened;
+    /// NFS wants a descriptor open for writing for an exclusive lock; any other error is told.
+    fn reopen_writable(&mut self, settings: &Settings, errno: Errno) -> Result<(), u8> {
+        let shared = settings.operation == FlockOperation::LockShared;
+        let wanted = matches!(errno, Errno::IO | Errno::BADF) && !shared && !self.writable;
+        if self.is_path && wanted {
+            let flags = OFlags::RDWR | OFlags::NOCTTY;
+            if let Ok(file) = openat(CWD, self.operand, flags, Mode::empty()) {
+                self.replace(file.into_raw_fd(), true);
                 return Ok(());
             }
         }
+        let status = match errno {
+            Errno::NOLCK | Errno::NOMEM => exit::OS_ERROR,
+            _ => DATA_ERROR,
+        };
+        Err(fail(status, "%", self.operand.to_bytes(), Some(errno)))
     }
-    let mut out = Out::stderr();
-    out.text("flock: ");
-    match target {
-        Target::Path(path, _) => out.bytes(path.to_bytes()),
-        Target::Descriptor(fd) => {
-            out.text(if *fd < 0 { "-" } else { "" }).number(u64::from(fd.unsigned_abs()))
-        }
-    };
-    reason(&mut out, errno);
-    Err(if matches!(errno, Errno::NOLCK | Errno::NOMEM) { exit::OS_ERROR } else { DATA_ERROR })
+
+    fn replace(&mut self, fd: i32, writable: bool) {
+        sys::close(self.fd);
+        (self.fd, self.writable) = (fd, writable);
+    }
 }
 
-fn rustix_is_writable(file: &OwnedFd) -> bool {
-    lock_rustix::rustix::fs::fcntl_getfl(lend(file)).is_ok_and(|flags| flags.contains(OFlags::RDWR))
+/// Opens the file, makes it if it is not there, and takes a directory as well.
+fn open(path: &CStr) -> Result<i32, u8> {
+    let flags = OFlags::RDONLY | OFlags::NOCTTY;
+    let mut opened = openat(CWD, path, flags, Mode::empty());
+    if matches!(opened, Err(Errno::NOENT)) {
+        opened = openat(CWD, path, flags | OFlags::CREATE, Mode::from_raw_mode(0o666));
+    }
+    opened.map(IntoRawFd::into_raw_fd).map_err(|errno| {
+        let status = match errno {
+            Errno::NOMEM | Errno::MFILE | Errno::NFILE => exit::OS_ERROR,
+            Errno::ROFS | Errno::NOSPC => exit::CANNOT_CREATE,
+            _ => exit::NO_INPUT,
+        };
+        fail(status, "cannot open lock file %", path.to_bytes(), Some(errno))
+    })
 }
 
+#[inline(never)]
 fn execute(
     stack: &mut Stack,
     settings: &Settings,
-    command: Command,
-    target: Target,
+    at: usize,
+    for_shell: bool,
+    target: &Target,
 ) -> Result<u8, u8> {
-    let (program, shell_args);
-    let args = match command {
-        Command::Program(at) => {
-            program = stack.args().get(at).unwrap_or(c"");
-            stack.args().from(at)
-        }
-        Command::Shell(at) => {
-            program = stack.environment().get(b"SHELL").unwrap_or(c"/bin/sh");
-            let line = stack.args().get(at).unwrap_or(c"");
-            shell_args = [program.as_ptr(), c"-c".as_ptr(), line.as_ptr(), core::ptr::null()];
-            shell_args.as_ptr()
-        }
-    };
-    if settings.verbose {
-        Out::stdout().text("flock: executing ").bytes(program.to_bytes()).text("\n");
-    }
-    let child = if settings.fork {
-        match sys::fork() {
-            Ok(Fork::Parent(child)) => child,
-            Ok(Fork::Child) => {
-                if settings.close {
-                    drop(target);
-                }
-                sys::exit(cannot_execute(program, spawn::exec(args, program, stack.environment())));
-            }
-            Err(errno) => {
-                reason(Out::stderr().text("flock: fork failed"), errno);
-                return Err(exit::OS_ERROR);
-            }
-        }
+    let (program, args, mut shell_args);
+    if for_shell {
+        program = stack.environment().get(b"SHELL").unwrap_or(c"/bin/sh");
+        let (name, line) = (program.as_ptr(), stack.args().bytes(at + 1).as_ptr().cast());
+        // The first is room for the shell of a shell that is a script.
+        shell_args = [name, name, c"-c".as_ptr(), line, core::ptr::null()];
+        args = shell_args.as_mut_ptr().wrapping_add(1);
     } else {
-        let errno = spawn::exec(args, program, stack.environment());
-        return Err(cannot_execute(program, errno));
+        program = stack.args().get(at).unwrap_or_default();
+        args = stack.args().from(at);
+    }
+    if settings.verbose {
+        Out::stdout().fill("flock: executing %\n", program.to_bytes());
+    }
+    let run = || {
+        let errno = spawn::exec(args, program, stack.environment_ref());
+        let status = if errno == Errno::NOMEM { exit::OS_ERROR } else { UNAVAILABLE };
+        fail(status, "failed to execute %", program.to_bytes(), Some(errno))
     };
-    match sys::wait(child, true) {
-        Ok(Some(Ended::Exited(status))) => Ok(status),
-        Ok(Some(Ended::Killed(signal))) => Ok(128 + signal),
-        _ => Err(1),
+    if !settings.fork {
+        return Err(run());
     }
-}
-
-fn cannot_execute(program: &CStr, errno: Errno) -> u8 {
-    let mut out = Out::stderr();
-    out.text("flock: failed to execute ").bytes(program.to_bytes());
-    reason(&mut out, errno);
-    if errno == Errno::NOMEM { exit::OS_ERROR } else { UNAVAILABLE }
-}
-
-impl Target {
-    fn flock(&self, operation: FlockOperation) -> Result<(), Errno> {
-        match self {
-            Target::Path(_, file) => flock(lend(file), operation),
-            Target::Descriptor(fd) => flock(sys::inherited(*fd).ok_or(Errno::BADF)?, operation),
+    match sys::fork() {
+        Ok(Fork::Parent(child)) => match sys::wait(child, true) {
+            Ok(Some(ended)) => Ok(ended.status()),
+            _ => Err(1),
+        },
+        Ok(Fork::Child) => {
+            if settings.close && target.is_path {
+                sys::close(target.fd);
+            }
+            sys::exit(run())
         }
+        Err(errno) => Err(fail(exit::OS_ERROR, "fork failed", b"", Some(errno))),
     }
 }
 
-/// Seconds as `strtod` reads them: white space and a sign in front, an exponent behind.
-fn timeout(argument: &'static [u8]) -> Result<u64, u8> {
-    let text = argument.trim_ascii_start();
-    if text.first() == Some(&b'-') && number::scientific_ns(text.get(1..).unwrap_or(b"")).is_some()
-    {
-        let mut out = Out::stderr();
-        out.text("flock: cannot set up timer");
-        reason(&mut out, Errno::INVAL);
-        return Err(exit::OS_ERROR);
+/// Seconds as `strtod` reads them, with a sign in front and an exponent behind.
+#[inline(never)]
+fn timeout(argument: &[u8]) -> Result<u64, u8> {
+    let mut text = argument;
+    let negative = number::take_sign(&mut text);
+    match number::scientific_ns(text) {
+        Some(_) if negative => {
+            Err(fail(exit::OS_ERROR, "cannot set up timer", b"", Some(Errno::INVAL)))
+        }
+        Some(ns) => Ok(ns),
+        None => Err(fail(exit::USAGE, "invalid timeout value: '%'", argument, None)),
     }
-    number::scientific_ns(text.strip_prefix(b"+").unwrap_or(text))
-        .ok_or_else(|| invalid("invalid timeout value", argument))
 }
 
-/// A descriptor's number.
-fn descriptor(text: &'static [u8]) -> Result<i32, u8> {
-    signed(text.trim_ascii_start()).ok_or_else(|| invalid("bad file descriptor", text))
-}
-
-/// A number with an optional sign, as `strtol` reads it.
-fn signed(text: &[u8]) -> Option<i32> {
-    let negative = text.first() == Some(&b'-');
-    let digits = text.strip_prefix(if negative { b"-" } else { b"+" }).unwrap_or(text);
-    if digits.is_empty() {
-        return None;
-    }
-    let magnitude = i64::try_from(number::decimal(digits)?).ok()?;
+/// A number as `strtol` reads it, with a sign in front.
+fn signed(mut text: &[u8]) -> Option<i32> {
+    let negative = number::take_sign(&mut text);
+    let magnitude = i64::try_from(number::nonempty_decimal(text)?).ok()?;
     i32::try_from(if negative { -magnitude } else { magnitude }).ok()
 }
 
 fn conflict(settings: &Settings, text: &str) -> u8 {
     if settings.verbose {
-        Out::stderr().text("flock: ").text(text).text("\n");
+        usage(text);
     }
     settings.conflict
 }
 
 fn usage(text: &str) -> u8 {
-    Out::stderr().text("flock: ").text(text).text("\n");
+    fail(exit::USAGE, text, b"", None)
+}
+
+fn try_help(text: &str, name: &[u8]) -> u8 {
+    fail(exit::USAGE, text, name, None);
+    complain("Try 'flock --help' for more information.\n", b"");
     exit::USAGE
 }
 
-fn invalid(text: &str, argument: &[u8]) -> u8 {
-    Out::stderr().text("flock: ").text(text).text(": '").bytes(argument).text("'\n");
-    exit::USAGE
-}
-
-fn try_help(text: &str) -> u8 {
-    usage(text);
-    Out::stderr().text("Try 'flock --help' for more information.\n");
-    exit::USAGE
-}
-
-fn wrong_option(wrong: Wrong) -> u8 {
-    let (text, name) = match wrong {
-        Wrong::Unknown(name) => ("unrecognized option", name),
-        Wrong::Ambiguous(name) => ("ambiguous option", name),
-        Wrong::MissingArgument(name) => ("option requires an argument", name),
-        Wrong::ExtraArgument(name) => ("option doesn't allow an argument", name),
+fn wrong_option(wrong: Wrong, name: &[u8]) -> u8 {
+    let text = match wrong {
+        Wrong::Unknown => "unrecognized option -- '%'",
+        Wrong::Ambiguous => "ambiguous option -- '%'",
+        Wrong::MissingArgument => "option requires an argument -- '%'",
+        Wrong::ExtraArgument => "option doesn't allow an argument -- '%'",
     };
-    Out::stderr().text("flock: ").text(text).text(" -- '").bytes(name).text("'\n");
-    Out::stderr().text("Try 'flock --help' for more information.\n");
-    exit::USAGE
+    try_help(text, name)
 }
 
-/// Ends the line with the reason.
-fn reason(out: &mut Out, errno: Errno) {
+/// Says what is wrong, with `name` for `%` and the reason, if there is one; answers the status.
+fn fail(status: u8, text: &str, name: &[u8], errno: Option<Errno>) -> u8 {
     use lock_core::fault::{Call, FaultKind};
     use lock_core::os::Node;
 
-    let fault = lock_rustix::fault::fault(Call::Open, Node::Lock, errno);
-    out.text(": ");
-    if fault.kind == FaultKind::Other {
-        out.text("errno ").number(u64::from(fault.errno));
-    } else {
-        out.text(fault.kind.reason());
+    let mut out = Out::stderr();
+    out.text("flock: ").fill(text, name);
+    if let Some(errno) = errno {
+        let fault = lock_rustix::fault::fault(Call::Open, Node::Lock, errno);
+        out.text(": ");
+        if fault.kind == FaultKind::Other {
+            out.text("errno ").number(u64::from(fault.errno));
+        } else {
+            out.text(fault.kind.reason());
+        }
     }
     out.text("\n");
+    status
 }

@@ -15,8 +15,8 @@ use lock_rustix::rustix::io::Errno;
 use lock_rustix::sys::Sys;
 
 use crate::hold::{Guard, run_under};
-use crate::number::decimal;
-use crate::options::{Item, Known, Options};
+use crate::number::{decimal, nonempty_decimal};
+use crate::options::{Known, Options, pack, packed_len};
 use crate::out::Out;
 use crate::stack::Stack;
 use crate::status as exit;
@@ -52,31 +52,31 @@ pub(super) const KNOWN: [Known; 5] = [
     known(b'w', false),
     known(b't', true),
 ];
+static OPTIONS: [u8; packed_len(&KNOWN)] = pack(&KNOWN);
 
 #[inline(never)]
 pub(crate) fn main(stack: &mut Stack, at: usize) -> u8 {
     let args = stack.args();
-    let mut options = Options::new(args, at);
+    let mut options = Options::new(args, at, &OPTIONS);
     let mut settings =
         Settings { keep: false, no_create: false, silent: false, patience: Patience::Forever };
-    let at = loop {
-        match options.next(&KNOWN) {
-            Item::Operands(at) => break at,
-            Item::Option(b'k', _) => settings.keep = true,
-            Item::Option(b'n', _) => settings.no_create = true,
-            Item::Option(b's', _) => settings.silent = true,
+    while let Some(key) = options.next() {
+        match key {
+            b'k' => settings.keep = true,
+            b'n' => settings.no_create = true,
+            b's' => settings.silent = true,
             // How the file is opened; here always for reading and writing where that is allowed.
-            Item::Option(b'w', _) => {}
-            Item::Option(_, seconds) => match decimal(seconds) {
-                Some(0) if !seconds.is_empty() => settings.patience = Patience::None,
+            b'w' => {}
+            _ => match decimal(options.argument()) {
+                Some(0) if !options.argument().is_empty() => settings.patience = Patience::None,
                 Some(seconds) if seconds > 0 => {
                     settings.patience = Patience::For(seconds.saturating_mul(1_000_000_000));
                 }
                 _ => return usage(),
             },
-            Item::Wrong(_) => return usage(),
         }
-    };
+    }
+    let Ok(at) = options.operands() else { return usage() };
     match (args.get(at), args.get(at + 1)) {
         (Some(path), Some(command)) => run(stack, &settings, path, at + 1, command),
         (Some(number), None) => lock_descriptor(&settings, number),
@@ -123,7 +123,7 @@ fn run(stack: &mut Stack, settings: &Settings, path: &CStr, at: usize, command: 
 
 /// Locks a descriptor that the caller has, and keeps it locked when this has ended.
 fn lock_descriptor(settings: &Settings, number: &CStr) -> u8 {
-    let fd = Some(number.to_bytes()).filter(|text| !text.is_empty()).and_then(decimal);
+    let fd = nonempty_decimal(number.to_bytes());
     let fd = fd.and_then(|fd| i32::try_from(fd).ok()).and_then(sys::inherited);
     let Some(fd) = fd else { return usage() };
     if let Patience::For(ns) = settings.patience {

@@ -15,26 +15,32 @@ mod setlock;
 
 use crate::stack::Stack;
 
-/// Whether there is such an applet, built in or not.
-pub(crate) fn is_known(name: &[u8]) -> bool {
-    matches!(name, b"dotlockfile" | b"flock" | b"lockf" | b"lockfile" | b"setlock")
-}
+/// The applets by name, built in or not.
+const NAMES: [&str; 5] = ["dotlockfile", "flock", "lockf", "lockfile", "setlock"];
 
-/// Runs the applet, whose arguments start at `at`.
-pub(crate) fn main(name: &[u8], stack: &mut Stack, at: usize) -> u8 {
-    match name {
-        #[cfg(feature = "applet-dotlockfile")]
-        b"dotlockfile" => dotlockfile::main(stack, at),
-        #[cfg(feature = "applet-flock")]
-        b"flock" => flock::main(stack, at),
-        #[cfg(feature = "applet-lockf")]
-        b"lockf" => lockf::main(stack, at),
-        #[cfg(feature = "applet-lockfile")]
-        b"lockfile" => lockfile::main(stack, at),
-        #[cfg(feature = "applet-setlock")]
-        b"setlock" => setlock::main(stack, at),
-        _ => not_built_in(name),
+/// Runs the applet of this name, whose arguments start at `at`; `None`: there is no such applet.
+pub(crate) fn main(name: &[u8], stack: &mut Stack, at: usize) -> Option<u8> {
+    #[cfg(feature = "applet-dotlockfile")]
+    if name == b"dotlockfile" {
+        return Some(dotlockfile::main(stack, at));
     }
+    #[cfg(feature = "applet-flock")]
+    if name == b"flock" {
+        return Some(flock::main(stack, at));
+    }
+    #[cfg(feature = "applet-lockf")]
+    if name == b"lockf" {
+        return Some(lockf::main(stack, at));
+    }
+    #[cfg(feature = "applet-lockfile")]
+    if name == b"lockfile" {
+        return Some(lockfile::main(stack, at));
+    }
+    #[cfg(feature = "applet-setlock")]
+    if name == b"setlock" {
+        return Some(setlock::main(stack, at));
+    }
+    NAMES.iter().any(|it| it.as_bytes() == name).then(|| not_built_in(name))
 }
 
 /// What every applet takes, for [`tables`](crate::tables).
@@ -52,7 +58,6 @@ pub(crate) fn tables() -> [crate::tables::Entry; 5] {
 
 /// Says that a part of the tool is left out of this build.
 pub(crate) fn not_built_in(name: &[u8]) -> u8 {
-    let mut out = crate::out::Out::stderr();
-    out.text("lockbox: '").foreign(name).text("' is left out of this build\n");
+    crate::out::complain("lockbox: '%' is left out of this build\n", name);
     crate::status::USAGE
 }

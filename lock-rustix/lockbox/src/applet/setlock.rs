@@ -9,8 +9,8 @@ use lock_rustix::place::Place;
 use lock_rustix::rustix::io::{Errno, FdFlags, fcntl_setfd};
 use lock_rustix::sys::Sys;
 
-use crate::options::{Item, Known, Options};
-use crate::out::Out;
+use crate::options::{Known, Options, pack, packed_len};
+use crate::out::{Out, complain};
 use crate::spawn;
 use crate::stack::Stack;
 use crate::waiting::{Patience, Refused, take};
@@ -26,27 +26,25 @@ const fn known(short: u8) -> Known {
 }
 
 pub(super) const KNOWN: [Known; 4] = [known(b'n'), known(b'N'), known(b'x'), known(b'X')];
+static OPTIONS: [u8; packed_len(&KNOWN)] = pack(&KNOWN);
 
 #[inline(never)]
 pub(crate) fn main(stack: &Stack, at: usize) -> u8 {
     let args = stack.args();
-    let mut options = Options::new(args, at);
+    let mut options = Options::new(args, at, &OPTIONS);
     let (mut patience, mut held_status) = (Patience::Forever, FAILED);
-    let at = loop {
-        match options.next(&KNOWN) {
-            Item::Operands(at) => break at,
-            Item::Option(b'n', _) => patience = Patience::None,
-            Item::Option(b'N', _) => patience = Patience::Forever,
-            Item::Option(b'x', _) => held_status = 0,
-            Item::Option(..) => held_status = FAILED,
-            Item::Wrong(_) => {
-                Out::stderr().text(USAGE);
-                return WRONG;
-            }
+    for key in options.by_ref() {
+        match key {
+            b'n' => patience = Patience::None,
+            b'N' => patience = Patience::Forever,
+            b'x' => held_status = 0,
+            _ => held_status = FAILED,
         }
-    };
+    }
+    // An option that cannot be read leaves nothing to lock.
+    let at = options.operands().unwrap_or(args.count());
     let (Some(path), Some(program)) = (args.get(at), args.get(at + 1)) else {
-        Out::stderr().text(USAGE);
+        complain(USAGE, b"");
         return WRONG;
     };
     let sys = Sys::new(Place::path(path).follow_symlinks()).with_mode(0o600);

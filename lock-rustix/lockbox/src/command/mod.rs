@@ -47,14 +47,14 @@ pub(crate) fn main(stack: &mut Stack) -> u8 {
         b"status" => status::main(stack, 2),
         b"touch" if EXISTENCE => release::touch(stack, 2),
         b"wait" => wait::main(stack, 2),
-        name if crate::applet::is_known(name) => crate::applet::main(name, stack, 2),
         b"help" | b"--help" | b"-h" => help::main(stack, 2),
         b"version" | b"--version" | b"-V" => {
             Out::stdout().text("lockbox ").text(env!("CARGO_PKG_VERSION")).text("\n");
             0
         }
         _ if is_known(name) => crate::applet::not_built_in(name),
-        _ => wrong_usage(&[b"unknown command '", name, b"'"]),
+        _ => crate::applet::main(name, stack, 2)
+            .unwrap_or_else(|| wrong_usage(&[b"unknown command '", name, b"'"])),
     }
 }
 
@@ -75,11 +75,11 @@ fn wrong_usage(parts: &[&[u8]]) -> u8 {
 }
 
 /// Says which option cannot be read.
-fn wrong_option(wrong: Wrong) -> u8 {
+fn wrong_option(wrong: Wrong, name: &[u8]) -> u8 {
     match wrong {
-        Wrong::Unknown(name) => wrong_usage(&[b"unknown option '", name, b"'"]),
-        Wrong::Ambiguous(name) => wrong_usage(&[b"ambiguous option '", name, b"'"]),
-        Wrong::MissingArgument(name) => wrong_usage(&[b"option '", name, b"' needs an argument"]),
-        Wrong::ExtraArgument(name) => wrong_usage(&[b"option '", name, b"' takes no argument"]),
+        Wrong::Unknown => wrong_usage(&[b"unknown option '", name, b"'"]),
+        Wrong::Ambiguous => wrong_usage(&[b"ambiguous option '", name, b"'"]),
+        Wrong::MissingArgument => wrong_usage(&[b"option '", name, b"' needs an argument"]),
+        Wrong::ExtraArgument => wrong_usage(&[b"option '", name, b"' takes no argument"]),
     }
 }

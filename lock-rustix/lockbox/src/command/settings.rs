@@ -14,7 +14,7 @@ use lock_rustix::sys::LOCK_FILE_MODE;
 use super::{wrong_option, wrong_usage};
 use crate::existence::{contender, is_built, is_existence};
 use crate::number::{decimal, exit_status, mode, seconds_ns};
-use crate::options::{Item, Known, Options};
+use crate::options::{Known, Options, pack, packed_len};
 use crate::stack::Stack;
 use crate::status as exit;
 use crate::waiting::Patience;
@@ -51,6 +51,7 @@ pub(super) const KNOWN: [Known; 16] = [
     known(PID, "pid", true),
     known(REFRESH, "refresh", true),
 ];
+static OPTIONS: [u8; packed_len(&KNOWN)] = pack(&KNOWN);
 
 /// What the options said.
 #[allow(clippy::struct_excessive_bools, reason = "each is an option of its own")]
@@ -126,24 +127,18 @@ impl Settings {
             pid: None,
             refresh_ms: None,
         };
-        let mut options = Options::new(stack.args(), at);
-        let at = loop {
-            match options.next(&KNOWN) {
-                Item::Operands(at) => break at,
-                Item::Wrong(wrong) => return Err(wrong_option(wrong)),
-                Item::Option(key, argument) => {
-                    let option = KNOWN.iter().find(|option| option.key == key);
-                    let name = option.map_or("", |option| option.long).as_bytes();
-                    if !allowed.contains(&key) {
-                        return Err(wrong_usage(&[b"no such option here: '", name, b"'"]));
-                    }
-                    if !settings.set(key, argument) {
-                        let wrong = [b"option '", name, b"': cannot be '", argument, b"'"];
-                        return Err(wrong_usage(&wrong));
-                    }
-                }
+        let mut options = Options::new(stack.args(), at, &OPTIONS);
+        while let Some(key) = options.next() {
+            let (name, argument) = (options.name(), options.argument());
+            if !allowed.contains(&key) {
+                return Err(wrong_usage(&[b"no such option here: '", name, b"'"]));
             }
-        };
+            if !settings.set(key, argument) {
+                let wrong = [b"option '", name, b"': cannot be '", argument, b"'"];
+                return Err(wrong_usage(&wrong));
+            }
+        }
+        let at = options.operands().map_err(|wrong| wrong_option(wrong, options.name()))?;
         settings.check()?;
         Ok((settings, at))
     }
