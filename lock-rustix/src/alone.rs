@@ -6,9 +6,9 @@
 
 use lock_core::fault::{Fault, FaultKind};
 use lock_core::kind::Kind;
-use lock_core::os::{Files, Mode};
+use lock_core::os::{Files, Mode, Stat};
 use lock_core::payload::message::Message;
-use lock_core::scheme::kernel::{self, ByBoth, ByFlock, ByOfd, ByPosix, TryLockError};
+use lock_core::scheme::kernel::{self, ByBoth, ByFlock, ByOfd, ByPosix, Locked, TryLockError};
 use rustix::fd::{AsFd, BorrowedFd, OwnedFd};
 
 use crate::descriptor::lend;
@@ -67,18 +67,20 @@ pub fn take(
     request: &Request<'_>,
     go_on: Option<&mut dyn FnMut() -> bool>,
 ) -> Result<Held, LockError> {
-    let mode = request.mode;
-    let file = match request.kind {
+    let own_pid;
+    let (mut mode, mut message) = (request.mode, None);
+    let steps = match request.kind {
         Kind::File => {
-            let own_pid = Message::from_pid(process::id());
-            let message = request.message.unwrap_or(&own_pid);
-            attempt::<ByBoth>(sys, Mode::Exclusive, Some(message), go_on)?
+            own_pid = Message::from_pid(process::id());
+            (mode, message) = (Mode::Exclusive, Some(request.message.unwrap_or(&own_pid)));
+            Steps::of::<ByBoth>()
         }
-        Kind::Flock => attempt::<ByFlock>(sys, mode, None, go_on)?,
-        Kind::Lockf => attempt::<ByPosix>(sys, mode, None, go_on)?,
-        Kind::Ofd => attempt::<ByOfd>(sys, mode, None, go_on)?,
+        Kind::Flock => Steps::of::<ByFlock>(),
+        Kind::Lockf => Steps::of::<ByPosix>(),
+        Kind::Ofd => Steps::of::<ByOfd>(),
         _ => return Err(fault(FaultKind::Unsupported)),
     };
+    let file = attempt(sys, &steps, mode, message, go_on)?;
     Ok(Held { file })
 }
 
@@ -100,32 +102,60 @@ pub fn look(sys: &Sys<'_>, kind: Kind) -> Result<Standing, Fault> {
     look_and(sys, kind, |_, file| drop(file))
 }
 
-fn attempt<'s, C: Queued<Sys<'s>>>(
+/// What each convention does in its own way, so that one loop serves them all.
+struct Steps<'s> {
+    try_lock: fn(&Sys<'s>, Mode, Option<&Message>) -> Tried,
+    wait: Wait,
+    confirm: fn(&Sys<'s>, OwnedFd, Stat, Mode, Option<&Message>) -> Tried,
+}
+
+type Tried = Result<OwnedFd, TryLockError<OwnedFd>>;
+
+type Wait = fn(&OwnedFd, Mode, &mut dyn FnMut() -> bool) -> Result<(), LockError>;
+
+impl<'s> Steps<'s> {
+    fn of<C: Queued<Sys<'s>>>() -> Steps<'s> {
+        Steps {
+            try_lock: |sys, mode, message| {
+                signed(sys, kernel::try_lock::<C, _>(sys, mode)?, message)
+            },
+            wait: wait_on::<C>,
+            confirm: |sys, file, stat, mode, message| {
+                signed(sys, kernel::confirm_known::<C, _>(sys, file, stat, mode)?, message)
+            },
+        }
+    }
+}
+
+fn signed<C>(sys: &Sys<'_>, locked: Locked<C, OwnedFd>, message: Option<&Message>) -> Tried {
+    if let Some(message) = message {
+        kernel::sign(sys, &locked, message).map_err(TryLockError::Fault)?;
+    }
+    Ok(locked.into_file())
+}
+
+fn attempt<'s>(
     sys: &Sys<'s>,
+    steps: &Steps<'s>,
     mode: Mode,
     message: Option<&Message>,
     mut go_on: Option<&mut dyn FnMut() -> bool>,
 ) -> Result<OwnedFd, LockError> {
     let mut restarts = 0;
     while restarts < REPLACED_MAX {
-        let outcome = match (kernel::try_lock::<C, _>(sys, mode), go_on.as_deref_mut()) {
+        let outcome = match ((steps.try_lock)(sys, mode, message), go_on.as_deref_mut()) {
             (Err(TryLockError::Held(_)), None) => return Err(LockError::Held),
             (Err(TryLockError::Held(file)), Some(go_on)) => {
                 // Asked before the wait: what can be done then delays nobody.
                 let stat = sys.fstat(&file)?;
-                wait_on::<C>(&file, mode, go_on)?;
+                (steps.wait)(&file, mode, go_on)?;
                 restarts = 0;
-                kernel::confirm_known(sys, file, stat, mode)
+                (steps.confirm)(sys, file, stat, mode, message)
             }
             (outcome, _) => outcome,
         };
         match outcome {
-            Ok(locked) => {
-                if let Some(message) = message {
-                    kernel::sign(sys, &locked, message)?;
-                }
-                return Ok(locked.into_file());
-            }
+            Ok(file) => return Ok(file),
             Err(TryLockError::Fault(fault)) => return Err(fault.into()),
             Err(TryLockError::Again | TryLockError::Held(_)) => restarts += 1,
         }

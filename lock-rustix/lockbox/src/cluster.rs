@@ -181,7 +181,7 @@ fn ask_by_child(
 }
 
 /// Waits for the child, until its time is over.
-fn until(child: i32, watched: SignalSet, deadline_ns: u64) -> Result<(), u8> {
+fn until(child: u32, watched: SignalSet, deadline_ns: u64) -> Result<(), u8> {
     loop {
         match sys::wait(child, false) {
             Ok(None) => {}

@@ -34,7 +34,7 @@ pub(crate) fn exec(args: *mut *const c_char, command: &CStr, environment: &Envir
         if !file.is_empty() {
             let _ = file.try_push(b'/');
         }
-        if file.try_extend_from_slice(name).is_ok() {
+        if append(&mut file, name) {
             match exec_file(&file, args, environment) {
                 Errno::NOENT | Errno::NOTDIR => {}
                 // Another directory may have one that can be run.
@@ -45,6 +45,11 @@ pub(crate) fn exec(args: *mut *const c_char, command: &CStr, environment: &Envir
         file.clear();
     }
     outcome
+}
+
+#[inline(never)]
+fn append(file: &mut ArrayVec<u8, PATH_MAX>, name: &[u8]) -> bool {
+    file.try_extend_from_slice(name).is_ok()
 }
 
 /// Becomes this file. One without a format of its own is a script for the shell.

@@ -18,6 +18,9 @@ const REPEAT_NS: u64 = 10_000_000;
 /// How often a wait that is told about looks at the holder again, in nanoseconds.
 const LOOK_NS: u64 = 1_000_000_000;
 
+/// Whether anybody is told for whom he waits: the commands tell, no applet does.
+const TELLS: bool = cfg!(feature = "commands");
+
 /// How long to wait.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub(crate) enum Patience {
@@ -63,14 +66,14 @@ pub(crate) fn take(
         outcome => return outcome.map_err(Refused::Failed),
     }
     let deadline_ns = patience.deadline_ns();
+    let mut tell = tell.filter(|_| TELLS);
     let interrupts = tell.is_some() || deadline_ns != u64::MAX;
-    let mut tell = tell;
     let mut rearm = || {
         let left_ns = deadline_ns.saturating_sub(monotonic_ns());
         if left_ns == 0 {
             return false;
         }
-        if let Some(waiting) = &mut tell {
+        if let (true, Some(waiting)) = (TELLS, &mut tell) {
             if let Ok(Standing::Held(owner)) = look(sys_, request.kind) {
                 waiting.tell(owner, left_ns);
             }

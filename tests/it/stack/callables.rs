@@ -40,6 +40,7 @@ const CALLABLES: &[Callable] = &[
             "<lock_rustix::existence::contender::Contender>::queue$",
             "lock_rustix::stand_in::",
             "lock_rustix::alone::",
+            "lock_rustix::local::wait_on::",
             "lockbox_tool::waiting::",
         ],
         targets: &[
@@ -47,6 +48,16 @@ const CALLABLES: &[Callable] = &[
             "<lock_rustix::existence::contender::Contender>::queue::{closure#0}",
             "lockbox_tool::waiting::take::{closure",
         ],
+    },
+    // `Main`, what a command is run by.
+    Callable {
+        callers: &["lockbox_tool::main$", "lockbox_tool::command::main$"],
+        targets: &["lockbox_tool::command::"],
+    },
+    // `Steps`, what a convention does in its own way.
+    Callable {
+        callers: &["lock_rustix::alone::"],
+        targets: &["<lock_rustix::alone::Steps>::of<", "lock_rustix::local::wait_on::<"],
     },
     // The conventions that `identify` tries: `is_telling` and `read`.
     Callable {

@@ -70,7 +70,7 @@ pub(super) fn mailbox_lock(environment: &Environment) -> ArrayVec<u8, PATH_MAX> 
     for part in parts {
         if path.try_extend_from_slice(part).is_err() {
             path.clear();
-            path.push(0);
+            let _ = path.try_push(0);
             break;
         }
     }

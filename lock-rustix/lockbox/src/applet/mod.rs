@@ -18,6 +18,11 @@ use crate::stack::Stack;
 /// The applets by name, built in or not.
 const NAMES: [&str; 5] = ["dotlockfile", "flock", "lockf", "lockfile", "setlock"];
 
+/// Whether there is such an applet, built in or not.
+pub(crate) fn is_known(name: &[u8]) -> bool {
+    NAMES.iter().any(|it| it.as_bytes() == name)
+}
+
 /// Runs the applet of this name, whose arguments start at `at`; `None`: there is no such applet.
 pub(crate) fn main(name: &[u8], stack: &mut Stack, at: usize) -> Option<u8> {
     #[cfg(feature = "applet-dotlockfile")]
@@ -40,7 +45,7 @@ pub(crate) fn main(name: &[u8], stack: &mut Stack, at: usize) -> Option<u8> {
     if name == b"setlock" {
         return Some(setlock::main(stack, at));
     }
-    NAMES.iter().any(|it| it.as_bytes() == name).then(|| not_built_in(name))
+    is_known(name).then(|| not_built_in(name))
 }
 
 /// What every applet takes, for [`tables`](crate::tables).

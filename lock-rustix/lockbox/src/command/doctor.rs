@@ -28,7 +28,7 @@ pub(super) fn main(stack: &Stack, at: usize) -> u8 {
         Err(status) => return status,
     };
     if settings.cluster {
-        return wrong_usage(&[b"kind 'dlm' locks no directory's files"]);
+        return wrong_usage("kind 'dlm' locks no directory's files", b"");
     }
     let limit_ns = match settings.patience {
         Patience::For(ns) => ns,

@@ -3,6 +3,7 @@
 use core::ffi::CStr;
 
 use super::wrong_usage;
+use crate::applet::is_known;
 use crate::out::Out;
 use crate::stack::Stack;
 
@@ -132,22 +133,17 @@ usage: lockbox COMMAND ...
   version  tell the version
 ";
 
+/// Each starts with its command's usage.
+const TEXTS: [&str; 11] =
+    [RUN, ACQUIRE, RELEASE, TOUCH, BREAK, STATUS, LIST, EXPLAIN, DOCTOR, WAIT, APPLET];
+
 /// What a command takes; what there is, without one.
 pub(super) fn text(command: Option<&[u8]>) -> Option<&'static str> {
-    Some(match command {
-        None => ALL,
-        Some(b"run") => RUN,
-        Some(b"acquire") => ACQUIRE,
-        Some(b"release") => RELEASE,
-        Some(b"touch") => TOUCH,
-        Some(b"break") => BREAK,
-        Some(b"status") => STATUS,
-        Some(b"list") => LIST,
-        Some(b"explain") => EXPLAIN,
-        Some(b"doctor") => DOCTOR,
-        Some(b"wait") => WAIT,
-        Some(b"dotlockfile" | b"flock" | b"lockf" | b"lockfile" | b"setlock") => APPLET,
-        _ => return None,
+    let Some(command) = command else { return Some(ALL) };
+    let command = if is_known(command) { b"APPLET" } else { command };
+    TEXTS.into_iter().find(|text| {
+        let usage = text.as_bytes().strip_prefix(b"usage: lockbox ").unwrap_or_default();
+        usage.strip_prefix(command).is_some_and(|rest| rest.starts_with(b" "))
     })
 }
 
@@ -155,11 +151,11 @@ pub(super) fn text(command: Option<&[u8]>) -> Option<&'static str> {
 pub(super) fn main(stack: &Stack, at: usize) -> u8 {
     let command = stack.args().get(at).map(CStr::to_bytes);
     let Some(text) = text(command) else {
-        return wrong_usage(&[b"help: unknown command '", command.unwrap_or_default(), b"'"]);
+        return wrong_usage("help: unknown command '%'", command.unwrap_or_default());
     };
     let mut out = Out::stdout();
     out.text(text);
-    if text.contains(" KIND") {
+    if text.as_bytes().windows(5).any(|word| word == b" KIND") {
         out.text(KINDS);
     }
     0

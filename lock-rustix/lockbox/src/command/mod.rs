@@ -21,9 +21,41 @@ use core::ffi::CStr;
 
 use crate::existence::EXISTENCE;
 use crate::options::Wrong;
-use crate::out::Out;
+use crate::out::{Out, print};
 use crate::stack::Stack;
 use crate::status as exit;
+
+/// What a command or applet is run by: its arguments, and where its own start.
+type Main = fn(&mut Stack, usize) -> u8;
+
+/// The commands by name.
+const COMMANDS: [(&str, Main); 16] = [
+    ("acquire", if EXISTENCE { |stack, at| acquire::main(stack, at) } else { left_out }),
+    ("break", if EXISTENCE { |stack, at| release::break_(stack, at) } else { left_out }),
+    #[cfg(feature = "doctor")]
+    ("doctor", |stack, at| doctor::main(stack, at)),
+    #[cfg(not(feature = "doctor"))]
+    ("doctor", left_out),
+    #[cfg(feature = "explain")]
+    ("explain", |stack, at| explain::main(stack, at)),
+    #[cfg(not(feature = "explain"))]
+    ("explain", left_out),
+    #[cfg(feature = "list")]
+    ("list", |stack, at| list::main(stack, at)),
+    #[cfg(not(feature = "list"))]
+    ("list", left_out),
+    ("release", if EXISTENCE { |stack, at| release::release(stack, at) } else { left_out }),
+    ("run", run::main),
+    ("status", |stack, at| status::main(stack, at)),
+    ("touch", if EXISTENCE { |stack, at| release::touch(stack, at) } else { left_out }),
+    ("wait", |stack, at| wait::main(stack, at)),
+    ("help", help),
+    ("--help", help),
+    ("-h", help),
+    ("version", version),
+    ("--version", version),
+    ("-V", version),
+];
 
 /// Runs the command that the first argument names.
 pub(crate) fn main(stack: &mut Stack) -> u8 {
@@ -31,55 +63,47 @@ pub(crate) fn main(stack: &mut Stack) -> u8 {
         help::usage(&mut Out::stderr());
         return exit::USAGE;
     };
-    match name {
-        b"acquire" if EXISTENCE => acquire::main(stack, 2),
-        b"break" if EXISTENCE => release::break_(stack, 2),
-        #[cfg(feature = "doctor")]
-        b"doctor" => doctor::main(stack, 2),
-        #[cfg(not(feature = "doctor"))]
-        b"doctor" => crate::applet::not_built_in(name),
-        #[cfg(feature = "explain")]
-        b"explain" => explain::main(stack, 2),
-        #[cfg(feature = "list")]
-        b"list" => list::main(stack, 2),
-        b"release" if EXISTENCE => release::release(stack, 2),
-        b"run" => run::main(stack, 2),
-        b"status" => status::main(stack, 2),
-        b"touch" if EXISTENCE => release::touch(stack, 2),
-        b"wait" => wait::main(stack, 2),
-        b"help" | b"--help" | b"-h" => help::main(stack, 2),
-        b"version" | b"--version" | b"-V" => {
-            Out::stdout().text("lockbox ").text(env!("CARGO_PKG_VERSION")).text("\n");
-            0
-        }
-        _ if is_known(name) => crate::applet::not_built_in(name),
-        _ => crate::applet::main(name, stack, 2)
-            .unwrap_or_else(|| wrong_usage(&[b"unknown command '", name, b"'"])),
+    match COMMANDS.iter().find(|(it, _)| it.as_bytes() == name) {
+        Some((_, main)) => main(stack, 2),
+        None => crate::applet::main(name, stack, 2)
+            .unwrap_or_else(|| wrong_usage("unknown command '%'", name)),
     }
 }
 
-/// Whether there is such a command, though it may be left out of this build.
-fn is_known(name: &[u8]) -> bool {
-    matches!(name, b"acquire" | b"break" | b"explain" | b"list" | b"release" | b"touch")
+fn help(stack: &mut Stack, at: usize) -> u8 {
+    help::main(stack, at)
 }
 
-/// Says what is wrong with the command line.
-fn wrong_usage(parts: &[&[u8]]) -> u8 {
+fn version(_: &mut Stack, _: usize) -> u8 {
+    print(concat!("lockbox ", env!("CARGO_PKG_VERSION"), "\n"));
+    0
+}
+
+/// A command that is left out of this build.
+fn left_out(stack: &mut Stack, at: usize) -> u8 {
+    crate::applet::not_built_in(stack.args().bytes(at - 1))
+}
+
+/// Says what is wrong with the command line; `%` stands for `name`.
+fn wrong_usage(text: &str, name: &[u8]) -> u8 {
+    wrong_usage_of(text, name, "", b"")
+}
+
+/// [`wrong_usage`], in two parts with a name each.
+#[inline(never)]
+fn wrong_usage_of(text: &str, name: &[u8], more: &str, other: &[u8]) -> u8 {
     let mut out = Out::stderr();
-    out.text("lockbox: ");
-    for part in parts {
-        out.foreign(part);
-    }
-    out.text("; see 'lockbox help'\n");
+    out.text("lockbox: ").fill(text, name).fill(more, other).text("; see 'lockbox help'\n");
     exit::USAGE
 }
 
 /// Says which option cannot be read.
 fn wrong_option(wrong: Wrong, name: &[u8]) -> u8 {
-    match wrong {
-        Wrong::Unknown => wrong_usage(&[b"unknown option '", name, b"'"]),
-        Wrong::Ambiguous => wrong_usage(&[b"ambiguous option '", name, b"'"]),
-        Wrong::MissingArgument => wrong_usage(&[b"option '", name, b"' needs an argument"]),
-        Wrong::ExtraArgument => wrong_usage(&[b"option '", name, b"' takes no argument"]),
-    }
+    let text = match wrong {
+        Wrong::Unknown => "unknown option '%'",
+        Wrong::Ambiguous => "ambiguous option '%'",
+        Wrong::MissingArgument => "option '%' needs an argument",
+        Wrong::ExtraArgument => "option '%' takes no argument",
+    };
+    wrong_usage(text, name)
 }

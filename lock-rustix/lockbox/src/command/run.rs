@@ -40,7 +40,7 @@ pub(super) fn main(stack: &mut Stack, at: usize) -> u8 {
     let dashes = args.get(at + 1).is_some_and(|arg| arg.to_bytes() == b"--");
     let command_at = at + 1 + usize::from(dashes);
     let Some(command) = args.get(command_at) else {
-        return wrong_usage(&[b"run: CMD is missing"]);
+        return wrong_usage("run: CMD is missing", b"");
     };
     let environment = stack.environment();
     #[cfg(feature = "dlm")]
@@ -92,7 +92,7 @@ fn waiting(settings: &Settings, path: &'static CStr) -> Option<Waiting> {
 #[inline(never)]
 fn take_kernel(settings: &Settings, path: &'static CStr) -> Result<Guard, u8> {
     let message = match settings.message.map(Message::new) {
-        Some(Err(_)) => return Err(wrong_usage(&[b"option 'm': the message is too long"])),
+        Some(Err(_)) => return Err(wrong_usage("option 'm': the message is too long", b"")),
         message => message.and_then(Result::ok),
     };
     let sys = Sys::new(Place::path(path)).with_mode(settings.file_mode());

@@ -11,7 +11,7 @@ use lock_rustix::identity::{Identity, ended, of};
 use lock_rustix::process;
 use lock_rustix::sys::LOCK_FILE_MODE;
 
-use super::{wrong_option, wrong_usage};
+use super::{wrong_option, wrong_usage, wrong_usage_of};
 use crate::existence::{contender, is_built, is_existence};
 use crate::number::{decimal, exit_status, mode, seconds_ns};
 use crate::options::{Known, Options, pack, packed_len};
@@ -100,7 +100,7 @@ impl Settings {
     ) -> Result<(Settings, &'static CStr, usize), u8> {
         let (settings, at) = Settings::read_options(stack, at, allowed)?;
         let args = stack.args();
-        let Some(path) = args.get(at) else { return Err(wrong_usage(&[b"PATH is missing"])) };
+        let Some(path) = args.get(at) else { return Err(wrong_usage("PATH is missing", b"")) };
         match args.get(at + 1).filter(|_| !more) {
             Some(extra) => Err(extra_argument(extra)),
             None => Ok((settings, path, at)),
@@ -131,11 +131,10 @@ impl Settings {
         while let Some(key) = options.next() {
             let (name, argument) = (options.name(), options.argument());
             if !allowed.contains(&key) {
-                return Err(wrong_usage(&[b"no such option here: '", name, b"'"]));
+                return Err(wrong_usage("no such option here: '%'", name));
             }
             if !settings.set(key, argument) {
-                let wrong = [b"option '", name, b"': cannot be '", argument, b"'"];
-                return Err(wrong_usage(&wrong));
+                return Err(wrong_usage_of("option '%': ", name, "cannot be '%'", argument));
             }
         }
         let at = options.operands().map_err(|wrong| wrong_option(wrong, options.name()))?;
@@ -144,37 +143,19 @@ impl Settings {
     }
 
     fn set(&mut self, key: u8, argument: &'static [u8]) -> bool {
-        let wait = |ns| self.patience = Patience::For(ns);
         match key {
             b'k' if argument == b"dlm" => self.cluster = true,
             b'k' => {
                 self.kind_given = true;
-                return Kind::from_name(argument).map(|kind| self.kind = kind).is_some();
+                return store(&mut self.kind, Kind::from_name(argument));
             }
-            b'w' => return seconds_ns(argument).map(wait).is_some(),
-            b'p' => {
-                self.file_mode = mode(argument);
-                return self.file_mode.is_some();
-            }
-            b'E' => return exit_status(argument).map(|status| self.conflict = status).is_some(),
-            AGE => {
-                let age_ms = seconds_ns(argument).map(|ns| ns / 1_000_000);
-                return age_ms.map(|age_ms| self.stale_age_ms = age_ms).is_some();
-            }
-            LEASE => {
-                let ttl_ms = seconds_ns(argument).map(|ns| ns / 1_000_000);
-                return ttl_ms
-                    .map(|ttl_ms| self.lease_ms = ttl_ms)
-                    .is_some_and(|()| self.lease_ms > 0);
-            }
-            REFRESH => {
-                self.refresh_ms = seconds_ns(argument).map(|ns| ns / 1_000_000);
-                return self.refresh_ms.is_some();
-            }
-            PID => {
-                self.pid = decimal(argument).and_then(Pid::new);
-                return self.pid.is_some();
-            }
+            b'w' => return store(&mut self.patience, seconds_ns(argument).map(Patience::For)),
+            b'p' => return store(&mut self.file_mode, mode(argument).map(Some)),
+            b'E' => return store(&mut self.conflict, exit_status(argument)),
+            AGE => return store(&mut self.stale_age_ms, seconds_ms(argument)),
+            LEASE => return store(&mut self.lease_ms, seconds_ms(argument).filter(|&ms| ms > 0)),
+            REFRESH => return store(&mut self.refresh_ms, seconds_ms(argument).map(Some)),
+            PID => return store(&mut self.pid, decimal(argument).and_then(Pid::new).map(Some)),
             b's' => self.mode = Mode::Shared,
             b'n' => self.patience = Patience::None,
             b'm' => self.message = Some(argument),
@@ -195,36 +176,36 @@ impl Settings {
         let kind = self.kind;
         let lease = self.lease_ms == 0 || cfg!(feature = "lease");
         let aged = self.stale_age_ms != 0 || self.lease_ms != 0 || self.refresh_ms.is_some();
-        let wrong: &[u8] = if !is_built(kind) || !lease {
-            b"is left out of this build, or not with that option"
+        let wrong = if !is_built(kind) || !lease {
+            "is left out of this build, or not with that option"
         } else if self.mode == Mode::Shared && !kind.can_be_shared() {
-            b"cannot be shared"
+            "cannot be shared"
         } else if self.message.is_some() && !matches!(kind, Kind::File | Kind::Nfs) {
-            b"has no message"
+            "has no message"
         } else if aged && kind != Kind::Pidfile {
-            b"is not judged by age, so --stale-age, --lease and --refresh mean nothing"
+            "is not judged by age, so --stale-age, --lease and --refresh mean nothing"
         } else if self.lease_ms != 0 && self.stale_age_ms != 0 {
-            b"is judged by --lease or by --stale-age, not by both"
+            "is judged by --lease or by --stale-age, not by both"
         } else if self.inherit && kind == Kind::Symlink {
-            b"has no descriptor to inherit"
+            "has no descriptor to inherit"
         } else {
             return Ok(());
         };
-        Err(wrong_usage(&[b"kind '", kind.name().as_bytes(), b"' ", wrong]))
+        Err(wrong_usage_of("kind '%' ", kind.name().as_bytes(), wrong, b""))
     }
 
     /// Whether the options suit kind `dlm`.
     fn check_cluster(&self) -> Result<(), u8> {
         let of_files = self.message.is_some() || self.file_mode.is_some() || self.inherit;
         let aged = self.stale_age_ms != 0 || self.lease_ms != 0 || self.refresh_ms.is_some();
-        let wrong: &[u8] = if !cfg!(feature = "dlm") {
-            b"is left out of this build"
+        let wrong = if !cfg!(feature = "dlm") {
+            "is left out of this build"
         } else if of_files || aged {
-            b"has no file, so no message, mode, age or descriptor of one"
+            "has no file, so no message, mode, age or descriptor of one"
         } else {
             return Ok(());
         };
-        Err(wrong_usage(&[b"kind 'dlm' ", wrong]))
+        Err(wrong_usage_of("kind '%' ", b"dlm", wrong, b""))
     }
 
     /// The kind, as `-k` has it.
@@ -248,7 +229,7 @@ impl Settings {
     pub(super) fn holder(&self, me: &Identity) -> Result<Identity, u8> {
         let pid = self.pid.or(process::parent());
         pid.and_then(|pid| of(me, pid))
-            .ok_or_else(|| wrong_usage(&[b"no such process to lock for"]))
+            .ok_or_else(|| wrong_usage("no such process to lock for", b""))
     }
 
     /// [`holder`](Settings::holder) of a lock that is given back: it may have ended.
@@ -265,11 +246,24 @@ impl Settings {
             return Ok(());
         }
         let name = self.kind_name().as_bytes();
-        let why = b"' ends with its process; name one of nfs, symlink, mkdir, pidfile by -k";
-        Err(wrong_usage(&[b"a lock of kind '", name, why]))
+        let why = "ends with its process; name one of nfs, symlink, mkdir, pidfile by -k";
+        Err(wrong_usage_of("a lock of kind '%' ", name, why, b""))
     }
 }
 
 fn extra_argument(extra: &CStr) -> u8 {
-    wrong_usage(&[b"extra argument '", extra.to_bytes(), b"'"])
+    wrong_usage("extra argument '%'", extra.to_bytes())
+}
+
+/// Keeps a value, if it could be read; answers whether it could.
+fn store<T>(place: &mut T, value: Option<T>) -> bool {
+    let read = value.is_some();
+    if let Some(value) = value {
+        *place = value;
+    }
+    read
+}
+
+fn seconds_ms(text: &[u8]) -> Option<u64> {
+    seconds_ns(text).map(|ns| ns / 1_000_000)
 }
