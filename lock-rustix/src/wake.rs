@@ -27,6 +27,11 @@ use crate::process;
 /// help.
 const LOOK_AGAIN_NS: u64 = 10_000_000_000;
 
+/// How many events are read at once, and what one takes, in bytes: those of an inode that is
+/// watched itself carry no name.
+const EVENTS_BYTES: usize = 512;
+const EVENT_BYTES: usize = 16;
+
 /// What a waiter watches. One for a whole wait, and what it needs of the kernel for the next one
 /// too: to close it can take 20 ms.
 ///
@@ -107,6 +112,7 @@ impl Watch {
     /// assert!(!Watch::new().arm(&contender, &found));
     /// ```
     pub fn arm(&mut self, contender: &Contender, found: &Found) -> bool {
+        self.forget();
         self.drain();
         self.holder = holder(contender, found);
         self.stale_in_ns = stale_in_ns(found);
@@ -176,22 +182,28 @@ impl Watch {
         inotify::add_watch(lend(events), path.as_c_str(), flags)
     }
 
-    /// Forgets locks that are gone, and what happened to them.
-    fn drain(&mut self) {
+    /// Watches nothing any more.
+    fn forget(&mut self) {
         if let (Some(events), Some(watched)) = (&self.events, self.watched.take()) {
             // It goes with the lock's inode by itself.
             let _ = inotify::remove_watch(lend(events), watched);
         }
-        let mut buffer = [0; 512];
+    }
+
+    /// Forgets what happened to locks that were watched before, in this wait or an earlier one.
+    fn drain(&mut self) {
+        let mut buffer = [0; EVENTS_BYTES];
         if let Some(events) = &self.events {
-            while rustix::io::read(lend(events), &mut buffer).is_ok_and(|len| len > 0) {}
+            let more = |len| len > EVENTS_BYTES - EVENT_BYTES;
+            while rustix::io::read(lend(events), &mut buffer).is_ok_and(more) {}
         }
     }
 }
 
 impl Drop for Watch {
     fn drop(&mut self) {
-        self.drain();
+        self.forget();
+        // What has happened is read by the next one: the lock may be ours, and is waited for.
         if let Some(events) = self.events.take() {
             SPARE.keep(events);
         }

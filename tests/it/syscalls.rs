@@ -3,10 +3,14 @@
 #![cfg(target_arch = "x86_64")]
 
 use std::collections::BTreeMap;
+use std::ffi::CString;
+use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
 use std::thread;
 
-use lock_tests::syscalls::{name, trace};
+use lock_core::kind::Kind;
+use lock_rustix::existence::{Contender, Request};
+use lock_tests::syscalls::{name, trace, trace_each};
 
 /// What `cycle` is asked for, and the calls of one cycle.
 const CYCLES: &[(&str, &str)] = &[
@@ -19,7 +23,7 @@ const CYCLES: &[(&str, &str)] = &[
     ("lockf", "1 close, 1 fcntl, 1 fstat, 1 getpid, 1 open, 2 stat"),
     ("message", "1 close, 1 fcntl, 1 flock, 1 fstat, 1 open, 1 pwrite, 1 stat"),
     ("file", "1 close, 1 fcntl, 1 flock, 1 fstat, 1 getpid, 1 open, 1 pwrite, 1 stat"),
-    ("nfs", "1 close, 1 flock, 1 fstat, 1 getpid, 1 link, 1 open, 1 pwrite, 1 renameat2, 2 unlink"),
+    ("nfs", "1 close, 1 flock, 1 fstat, 1 getpid, 2 link, 1 open, 1 pwrite, 2 unlink"),
     ("pidfile", "1 close, 1 flock, 1 fstat, 1 getpid, 1 link, 1 open, 1 pwrite, 1 unlink"),
     ("symlink", "1 getpid, 1 readlink, 1 symlink, 1 unlink"),
     (
@@ -43,24 +47,33 @@ const WAITS: &[(&str, &str)] = &[
     ),
     (
         "wait-nfs",
-        "1 clone, 5 close, 4 flock, 4 fstat, 1 futex, 1 getpid, 2 getrandom, 1 kill, 2 link, 5 \
-         open, 1 pread, 2 pwrite, 2 rt_sigprocmask, 2 stat, 2 unlink, 1 wait4",
+        "1 clone, 4 close, 3 flock, 4 fstat, 1 futex, 2 getpid, 1 getrandom, 1 kill, 2 link, 4 \
+         open, 1 pread, 1 pwrite, 2 rt_sigprocmask, 2 stat, 1 utimensat, 1 wait4",
     ),
     (
         "wait-pidfile",
-        "1 clone, 5 close, 4 flock, 4 fstat, 1 futex, 1 getpid, 2 getrandom, 1 kill, 2 link, 5 \
-         open, 1 pread, 2 pwrite, 2 rt_sigprocmask, 2 stat, 1 wait4",
+        "1 clone, 4 close, 3 flock, 4 fstat, 1 futex, 2 getpid, 1 getrandom, 1 kill, 2 link, 4 \
+         open, 1 pread, 1 pwrite, 2 rt_sigprocmask, 2 stat, 1 utimensat, 1 wait4",
     ),
     (
         "wait-mkdir",
-        "1 clone, 5 close, 4 flock, 5 fstat, 1 futex, 1 getpid, 2 getrandom, 1 kill, 2 mkdir, 5 \
-         open, 1 readlink, 2 renameat2, 2 rt_sigprocmask, 2 symlink, 4 unlink, 1 wait4",
+        "1 clone, 6 close, 4 flock, 5 fstat, 1 futex, 2 getdents, 2 getpid, 1 getrandom, 1 kill, \
+         1 mkdir, 6 open, 1 readlink, 2 renameat2, 2 rt_sigprocmask, 1 symlink, 2 unlink, 1 \
+         utimensat, 1 wait4",
     ),
     (
         "wait-symlink",
-        "6 close, 2 getpid, 3 getrandom, 1 inotify_add_watch, 1 inotify_rm_watch, 5 kill, 5 \
-         open, 1 pidfd_open, 1 poll, 8 read, 4 readlink, 3 symlink",
+        "6 close, 3 getpid, 1 getrandom, 1 inotify_add_watch, 1 inotify_rm_watch, 5 kill, 5 open, \
+         1 pidfd_open, 1 poll, 6 read, 4 readlink, 3 symlink",
     ),
+];
+
+/// The calls of a waiter between waking up, because the holder gives the lock back, and having it.
+const HAND_OVERS: &[(Kind, &str)] = &[
+    (Kind::Nfs, "utimensat, link, link"),
+    (Kind::Pidfile, "utimensat, link"),
+    (Kind::Mkdir, "utimensat, renameat2"),
+    (Kind::Symlink, "symlink, inotify_rm_watch, getpid, close"),
 ];
 
 /// The calls of one cycle: the difference between 10 and 20 of them.
@@ -111,4 +124,39 @@ fn a_wait_in_vain_makes_just_these_calls() {
             scope.spawn(move || assert_eq!(per_cycle(what), calls, "{what}"));
         }
     });
+}
+
+#[test]
+fn a_waiter_has_little_to_do_when_its_turn_comes() {
+    for &(kind, calls) in HAND_OVERS {
+        let dir = Path::new("/dev/shm").join(format!(
+            "lock-hand-over-{}-{}",
+            kind.name(),
+            std::process::id()
+        ));
+        std::fs::create_dir_all(&dir).unwrap();
+        let path = dir.join("lock");
+        let lock = CString::new(path.as_os_str().as_bytes()).unwrap();
+        let holder = Contender::new(kind, &lock).unwrap();
+        let mut taken = Some(holder.lock(&Request::once(&holder.me), &mut |_| {}).unwrap());
+        let (mut made, mut done) = (Vec::new(), false);
+        let what = format!("come-{}", kind.name());
+        let args = [what.as_str(), path.to_str().unwrap()].map(String::from);
+        let program = Path::new(env!("CARGO_BIN_EXE_cycle"));
+        trace_each(program, &[&args[0], &args[1], "1"], &mut |call, second| {
+            const PPOLL: u64 = 271;
+            const LOCK_EX: u64 = 2;
+            let name = name(call);
+            let waits = call == PPOLL || (name == "flock" && second == LOCK_EX);
+            match (taken.take_if(|_| waits), &taken) {
+                (Some(taken), _) => drop(taken.unlock(&holder.spot).unwrap()),
+                (None, None) if name == "getppid" => done = true,
+                (None, None) if !done && name != "clock_gettime" => made.push(name),
+                _ => {}
+            }
+        });
+        assert!(done && taken.is_none(), "{kind:?}");
+        assert_eq!(made.join(", "), calls, "{kind:?}");
+        std::fs::remove_dir(&dir).expect("nothing is left");
+    }
 }

@@ -19,19 +19,30 @@ const F_GETFD: u64 = 1;
 ///
 /// If the program cannot be started or traced, or ends other than with status 0.
 pub fn trace<A: AsRef<OsStr>>(program: &Path, args: &[A]) -> Vec<u64> {
-    let pid = start_traced(program, args);
     let mut calls = Vec::new();
+    trace_each(program, args, &mut |call, _| calls.push(call));
+    calls
+}
+
+/// Shows each of these calls with its second argument before it is made, which it is when `see`
+/// returns.
+///
+/// # Panics
+///
+/// As [`trace`].
+pub fn trace_each<A: AsRef<OsStr>>(program: &Path, args: &[A], see: &mut dyn FnMut(u64, u64)) {
+    let pid = start_traced(program, args);
     let mut entering = true;
     loop {
         ptrace::syscall(pid, None).expect("it goes on");
         match waitpid(pid, None).expect("it stops or ends") {
             WaitStatus::PtraceSyscall(_) => {
-                if entering {
-                    calls.extend(counted(pid));
+                if let (true, Some((call, second))) = (entering, counted(pid)) {
+                    see(call, second);
                 }
                 entering = !entering;
             }
-            WaitStatus::Exited(_, 0) => return calls,
+            WaitStatus::Exited(_, 0) => return,
             status => panic!("{} ended with {status:?}", program.display()),
         }
     }
@@ -58,7 +69,7 @@ pub fn between_breakpoints<A: AsRef<OsStr>>(program: &Path, args: &[A]) -> Vec<V
             }
             WaitStatus::PtraceSyscall(_) => {
                 if let (true, Some(calls)) = (entering, stretches.last_mut()) {
-                    calls.extend(counted(pid));
+                    calls.extend(counted(pid).map(|(call, _)| call));
                 }
                 entering = !entering;
             }
@@ -68,12 +79,13 @@ pub fn between_breakpoints<A: AsRef<OsStr>>(program: &Path, args: &[A]) -> Vec<V
     }
 }
 
-/// The system call that the process is about to make, unless only a build without optimisation
-/// makes it: std then asks before each close whether the descriptor is open.
-fn counted(pid: Pid) -> Option<u64> {
+/// The system call that the process is about to make, and its second argument, unless only a build
+/// without optimisation makes it: std then asks before each close whether the descriptor is open.
+fn counted(pid: Pid) -> Option<(u64, u64)> {
     let registers = ptrace::getregs(pid).expect("its registers");
     let call = registers.orig_rax;
-    ((call, registers.rsi) != (FCNTL, F_GETFD)).then_some(call)
+    let traced = (call, registers.rsi);
+    (traced != (FCNTL, F_GETFD)).then_some(traced)
 }
 
 /// Starts a program, which stops before its first instruction.

@@ -110,6 +110,26 @@ extern "C" fn hardlink_locks() {
                 Err(error) => refused(error),
             }
         }
+        for attempt in [
+            hardlink::try_prepared_linked,
+            hardlink::try_prepared_named,
+            hardlink::try_prepared_unnamed,
+            hardlink::try_prepared_unnamed_linked,
+        ] {
+            let prepared = [hardlink::prepare_named, hardlink::prepare_unnamed]
+                .map(|prepare| prepare(os, terms));
+            for prepared in prepared {
+                let Ok(prepared) = prepared else { continue };
+                keep(os.fstat(prepared.file()));
+                match attempt(os, terms, prepared) {
+                    Ok(locked) => keep(hardlink::unlock(os, locked)),
+                    Err(it) => {
+                        refused(it.why);
+                        hardlink::discard(os, it.prepared);
+                    }
+                }
+            }
+        }
         for layout in [hardlink::Layout::Single, hardlink::Layout::WithCompanion] {
             let now_ms = signed();
             keep(hardlink::remove(os, terms, layout, now_ms, &if_stale));
@@ -166,6 +186,18 @@ extern "C" fn mkdir_locks() {
                 keep(mkdir::unlock(os, locked));
             }
             Err(error) => refused(error),
+        }
+        if let Ok(prepared) = mkdir::prepare(os, terms) {
+            keep(os.fstat(prepared.directory()));
+            match mkdir::try_prepared(os, terms, prepared) {
+                Ok(locked) => keep(mkdir::unlock(os, locked)),
+                Err(it) => {
+                    refused(it.why);
+                    if let Some(prepared) = it.prepared {
+                        mkdir::discard(os, prepared);
+                    }
+                }
+            }
         }
         keep(mkdir::remove(os, terms, &if_stale));
         keep(mkdir::remove_by_force(os));

@@ -17,7 +17,8 @@
 //! Three ways to give the name: by `link` from a named private file whose second name then becomes
 //! the companion that readers know ([`try_lock_linked`], Jane Street's layout); by `rename` that
 //! replaces nothing ([`try_lock_named`]); from a file without any name ([`try_lock_unnamed`], which
-//! leaves nothing behind wherever it is killed).
+//! leaves nothing behind wherever it is killed). Each is cut in two, so that a waiter can keep what
+//! it made ready and only name it when the lock is given back.
 //!
 //! What it does not protect from: participants that remove the name without these rules.
 //!
@@ -57,24 +58,41 @@
 //! let locked = hardlink::try_lock_unnamed(&os, &terms).unwrap();
 //! assert_eq!(std::fs::read("backup").unwrap(), terms.payload);
 //!
+//! // One that waits makes its lock ready, and keeps it until the name is free.
+//! use lock_core::scheme::hardlink::{Prepared, Refused, discard};
+//! let prepared: Prepared<_> = hardlink::prepare_named(&os, &terms).unwrap();
+//! assert!(os.fstat(prepared.file()).is_ok(), "complete but for its name");
+//! let refused: Refused<_> = hardlink::try_prepared_named(&os, &terms, prepared).unwrap_err();
+//! let refused = hardlink::try_prepared_linked(&os, &terms, refused.prepared).unwrap_err();
+//! assert!(matches!(refused.why, TryLockError::Held { .. }));
+//! assert!(!hardlink::sweep(&os).unwrap(), "it is in use");
+//! discard(&os, refused.prepared);
+//! let prepared = hardlink::prepare_unnamed(&os, &terms).unwrap();
+//! let refused = hardlink::try_prepared_unnamed(&os, &terms, prepared).unwrap_err();
+//! assert_eq!(hardlink::unlock(&os, locked).unwrap(), Unlocked::Released);
+//! let locked = hardlink::try_prepared_unnamed_linked(&os, &terms, refused.prepared).unwrap();
+//! assert_eq!(os.fstat(locked.file()).unwrap().links, 2);
+//!
 //! // A person who knows better, and a holder who finds out.
-//! assert!(hardlink::remove_by_force(&os, Layout::Single, terms.decode).unwrap());
+//! assert!(hardlink::remove_by_force(&os, Layout::WithCompanion, terms.decode).unwrap());
 //! assert_eq!(hardlink::unlock(&os, locked).unwrap(), Unlocked::WasBroken);
 //! assert_eq!(hardlink::sweep(&os), Ok(false), "nobody was killed between two steps");
 //! ```
 
-use crate::fault::{Call, Fault, FaultKind};
+use super::file::{
+    held_if_hidden, name_companion, open_lock, read_verdict, remove_companion, unlink_if_there,
+    unlink_private, write_whole,
+};
+use crate::fault::{Fault, FaultKind};
 use crate::os::{
-    Access, Contents, CreateNew, FileType, Files, Flock, Links, Mode, Names, Node, Processes, Stat,
-    Unnamed,
+    Access, Contents, CreateNew, Files, Flock, Links, Mode, Names, Node, Processes, Unnamed,
 };
 use crate::scheme::breaking::{
-    self, Breakable, Decide, Terms, TryLockError, exclude, if_stale, judge, verdict, verify,
+    self, Breakable, Decide, Terms, TryLockError, exclude, if_stale, judge, verify,
 };
-use crate::staleness::{Claim, Stale, Unknown, Verdict};
+use crate::staleness::{Claim, Stale};
 
-/// The longest payload that is understood, in bytes.
-pub const PAYLOAD_MAX: usize = 8192;
+pub use super::file::PAYLOAD_MAX;
 
 /// What every way of taking the lock calls.
 pub trait Calls: Contents + Flock + Names + Processes {}
@@ -89,6 +107,28 @@ pub struct Locked<F> {
     pub(super) file: F,
     /// Whether the companion is our file's second name.
     pub(super) companion: bool,
+}
+
+/// A lock that is complete but for its name: a private file, flocked and written. A waiter makes it
+/// while another holds the lock, and needs only name it then. As long as it is open no sweeper
+/// takes it for a leftover. Its age counts from when it was written: where locks are judged by
+/// age, touch it before each try after the first. See the [example](self#example).
+#[must_use = "try to lock with it, or `discard` it"]
+#[derive(Debug)]
+pub struct Prepared<F> {
+    file: F,
+    /// Whether it has the private name.
+    private: bool,
+}
+
+/// Why a prepared lock did not get its name. See the [example](self#example).
+#[derive(Debug)]
+pub struct Refused<F> {
+    /// Why.
+    pub why: TryLockError<F>,
+    /// As it was: after [`Held`](TryLockError::Held) good for another try. After anything else
+    /// [`discard`] it, for it may have lost its private name.
+    pub prepared: Prepared<F>,
 }
 
 /// Which names a lock has. See the [example](self#example).
@@ -109,6 +149,20 @@ pub enum Unlocked {
     WasBroken,
 }
 
+impl<F> Prepared<F> {
+    /// The private file. See the [example](self#example).
+    pub fn file(&self) -> &F {
+        &self.file
+    }
+}
+
+impl<F> Refused<F> {
+    fn give_up(self, os: &impl Names) -> TryLockError<F> {
+        discard(os, self.prepared);
+        self.why
+    }
+}
+
 impl<F> Locked<F> {
     /// The lock's file. See the [example](self#example).
     pub fn file(&self) -> &F {
@@ -122,10 +176,20 @@ pub fn try_lock_linked<O: Calls + CreateNew + Links>(
     os: &O,
     terms: &Terms<'_>,
 ) -> Result<Locked<O::File>, TryLockError<O::File>> {
-    let file = private(os, terms)?;
+    let prepared = prepare_named(os, terms)?;
+    try_prepared_linked(os, terms, prepared).map_err(|refused| refused.give_up(os))
+}
+
+/// [`try_lock_linked`] with a file from [`prepare_named`].
+/// See the [example](self#example).
+pub fn try_prepared_linked<O: Calls + CreateNew + Links>(
+    os: &O,
+    terms: &Terms<'_>,
+    prepared: Prepared<O::File>,
+) -> Result<Locked<O::File>, Refused<O::File>> {
     let held = match os.link(Node::Private, Node::Lock) {
         Ok(()) => Ok(true),
-        Err(fault) => contend(os, terms, &file, fault).and_then(|breakable| {
+        Err(fault) => contend(os, terms, &prepared.file, fault).and_then(|breakable| {
             let Some(breakable) = breakable else { return Ok(true) };
             // The stale companion goes first: a process of Jane Street's first version would link
             // it to the lock's name.
@@ -134,15 +198,18 @@ pub fn try_lock_linked<O: Calls + CreateNew + Links>(
             Ok(false)
         }),
     };
-    let private_left = held.inspect_err(|_| discard(os))?;
+    let private_left = match held {
+        Ok(private_left) => private_left,
+        Err(why) => return Err(Refused { why, prepared }),
+    };
     // The lock is ours. Readers' convenience must not cost it, so failures here end in a lock
     // without companion.
     let companion = if private_left {
-        name_companion(os, terms).inspect_err(|_| discard(os))
+        name_companion(os, terms).inspect_err(|_| unlink_private(os))
     } else {
         os.link(Node::Lock, Node::Companion)
     };
-    Ok(Locked { file, companion: companion.is_ok() })
+    Ok(Locked { file: prepared.file, companion: companion.is_ok() })
 }
 
 /// Takes the lock by giving a named private file its name. See the [example](self#example).
@@ -150,27 +217,39 @@ pub fn try_lock_named<O: Calls + CreateNew + Links>(
     os: &O,
     terms: &Terms<'_>,
 ) -> Result<Locked<O::File>, TryLockError<O::File>> {
-    let file = private(os, terms)?;
+    let prepared = prepare_named(os, terms)?;
+    try_prepared_named(os, terms, prepared).map_err(|refused| refused.give_up(os))
+}
+
+/// [`try_lock_named`] with a file from [`prepare_named`].
+/// See the [example](self#example).
+pub fn try_prepared_named<O: Calls + CreateNew + Links>(
+    os: &O,
+    terms: &Terms<'_>,
+    prepared: Prepared<O::File>,
+) -> Result<Locked<O::File>, Refused<O::File>> {
     let named = match os.rename_noreplace(Node::Private, Node::Lock) {
         // NFS and old kernels cannot rename like that. A second name does it too.
         Err(fault) if fault.kind == FaultKind::Unsupported => {
-            os.link(Node::Private, Node::Lock).map(|()| discard(os))
+            os.link(Node::Private, Node::Lock).map(|()| unlink_private(os))
         }
         named => named,
     };
     let held = match named {
         Ok(()) => Ok(()),
-        Err(fault) => contend(os, terms, &file, fault).and_then(|breakable| {
+        Err(fault) => contend(os, terms, &prepared.file, fault).and_then(|breakable| {
             let Some(breakable) = breakable else {
                 // Linked, and the answer lost: the private name is still there.
-                discard(os);
+                unlink_private(os);
                 return Ok(());
             };
             take_over(os, breakable)
         }),
     };
-    held.inspect_err(|_| discard(os))?;
-    Ok(Locked { file, companion: false })
+    match held {
+        Ok(()) => Ok(Locked { file: prepared.file, companion: false }),
+        Err(why) => Err(Refused { why, prepared }),
+    }
 }
 
 /// Takes the lock by naming a file that has no name yet. A dead holder's lock is removed, and the
@@ -179,17 +258,72 @@ pub fn try_lock_unnamed<O: Calls + Unnamed>(
     os: &O,
     terms: &Terms<'_>,
 ) -> Result<Locked<O::File>, TryLockError<O::File>> {
+    let prepared = prepare_unnamed(os, terms)?;
+    // What has no name goes with its descriptor.
+    try_prepared_unnamed(os, terms, prepared).map_err(|refused| refused.why)
+}
+
+/// [`try_lock_unnamed`] with a file from [`prepare_unnamed`].
+/// See the [example](self#example).
+pub fn try_prepared_unnamed<O: Calls + Unnamed>(
+    os: &O,
+    terms: &Terms<'_>,
+    prepared: Prepared<O::File>,
+) -> Result<Locked<O::File>, Refused<O::File>> {
+    match name_file(os, terms, &prepared.file, Layout::Single) {
+        Ok(()) => Ok(Locked { file: prepared.file, companion: false }),
+        Err(why) => Err(Refused { why, prepared }),
+    }
+}
+
+/// [`try_prepared_unnamed`] in the layout of [`try_lock_linked`].
+/// See the [example](self#example).
+pub fn try_prepared_unnamed_linked<O: Calls + Links + Unnamed>(
+    os: &O,
+    terms: &Terms<'_>,
+    prepared: Prepared<O::File>,
+) -> Result<Locked<O::File>, Refused<O::File>> {
+    if let Err(why) = name_file(os, terms, &prepared.file, Layout::WithCompanion) {
+        return Err(Refused { why, prepared });
+    }
+    let companion = match os.link(Node::Lock, Node::Companion) {
+        Err(fault) if fault.kind == FaultKind::Exists => {
+            remove_companion(os, terms.decode).and_then(|()| os.link(Node::Lock, Node::Companion))
+        }
+        linked => linked,
+    };
+    Ok(Locked { file: prepared.file, companion: companion.is_ok() })
+}
+
+/// Makes a lock that is complete but for its name, under the private name.
+/// See the [example](self#example).
+pub fn prepare_named<O: Calls + CreateNew>(
+    os: &O,
+    terms: &Terms<'_>,
+) -> Result<Prepared<O::File>, TryLockError<O::File>> {
+    private(os, terms).map(|file| Prepared { file, private: true })
+}
+
+/// Makes a lock that is complete but for its name, without any name: it goes with its maker.
+/// See the [example](self#example).
+pub fn prepare_unnamed<O: Calls + Unnamed>(
+    os: &O,
+    terms: &Terms<'_>,
+) -> Result<Prepared<O::File>, TryLockError<O::File>> {
     let file = os.open_unnamed()?;
     os.flock(&file, Mode::Exclusive)?;
     write_whole(os, &file, terms.payload)?;
-    if let Err(fault) = os.link_unnamed(&file, Node::Lock) {
-        if let Some(breakable) = contend(os, terms, &file, fault)? {
-            breakable.done(unlink_if_there(os, Node::Lock))?;
-            drop(breakable);
-            return Err(TryLockError::Again);
-        }
+    Ok(Prepared { file, private: false })
+}
+
+/// Removes what was prepared in vain.
+/// See the [example](self#example).
+pub fn discard<F>(os: &impl Names, prepared: Prepared<F>) {
+    let Prepared { file, private } = prepared;
+    if private {
+        unlink_private(os);
     }
-    Ok(Locked { file, companion: false })
+    drop(file);
 }
 
 /// Whether the lock is still ours: its name means our file. Never becomes true again once false,
@@ -293,10 +427,27 @@ fn private<O: Calls + CreateNew>(
     match complete {
         Ok(()) => Ok(file),
         Err(error) => {
-            discard(os);
+            unlink_private(os);
             Err(error)
         }
     }
+}
+
+/// Names a file that has no name. A dead holder's lock is removed, as are all its names in this
+/// layout.
+fn name_file<O: Calls + Unnamed>(
+    os: &O,
+    terms: &Terms<'_>,
+    mine: &O::File,
+    layout: Layout,
+) -> Result<(), TryLockError<O::File>> {
+    let Err(fault) = os.link_unnamed(mine, Node::Lock) else { return Ok(()) };
+    let Some(breakable) = contend(os, terms, mine, fault)? else { return Ok(()) };
+    if layout == Layout::WithCompanion {
+        breakable.done(remove_companion(os, terms.decode))?;
+    }
+    breakable.done(unlink_if_there(os, Node::Lock))?;
+    Err(TryLockError::Again)
 }
 
 /// The name is taken, or the answer was lost: finds out by whom, and whether it may be broken.
@@ -326,134 +477,13 @@ fn contend<O: Calls>(
     verify(dead, |file| breaking::names(os, file)).map(Some)
 }
 
-/// Opens the file that the lock's name means, for its flock.
-pub(super) fn open_lock<O: Files>(os: &O) -> Result<O::File, TryLockError<O::File>> {
-    match os.open(Node::Lock, Access::ReadWrite) {
-        Ok(file) => Ok(file),
-        Err(fault) if fault.kind == FaultKind::Missing => Err(TryLockError::Again),
-        // Only NFS needs a writable descriptor for the flock.
-        Err(fault) if matches!(fault.kind, FaultKind::Denied | FaultKind::ReadOnly) => {
-            os.open(Node::Lock, Access::Read).map_err(Into::into)
-        }
-        Err(fault) => Err(fault.into()),
-    }
-}
-
-/// A lock that another user made unreadable to this one stands all the same: it is in the way, and
-/// may be gone later.
-pub(super) fn held_if_hidden<F>(error: TryLockError<F>) -> TryLockError<F> {
-    match error {
-        TryLockError::Fault(fault) if fault.kind == FaultKind::Denied => {
-            TryLockError::Held { queue: None, verdict: Some(Verdict::Unknown(Unknown::Unreadable)) }
-        }
-        error => error,
-    }
-}
-
-/// Reads who holds the lock and judges him. `now_ms` is the time by the file system's clock.
-pub(super) fn read_verdict<O: Contents + Processes>(
-    os: &O,
-    terms: &Terms<'_>,
-    file: &O::File,
-    now_ms: i64,
-    flock_obtained: bool,
-    decide: Decide<'_>,
-) -> Result<Verdict, TryLockError<O::File>> {
-    let stat = regular(os, file)?;
-    let age_ms = now_ms.saturating_sub(stat.modified_ms);
-    let claim = read_claim(os, file, terms.decode)?;
-    Ok(decide(claim.as_ref(), verdict(os, terms, claim.as_ref(), age_ms, flock_obtained)))
-}
-
-/// What is known of an open file, which must be a regular one: a FIFO or a device is no lock, and
-/// reading from it might wait.
-pub(super) fn regular<O: Files>(os: &O, file: &O::File) -> Result<Stat, Fault> {
-    let stat = os.fstat(file)?;
-    if stat.file_type == FileType::Regular {
-        return Ok(stat);
-    }
-    Err(Fault { call: Call::Open, node: Node::Lock, kind: FaultKind::NotRegular, errno: 0 })
-}
-
-/// What a lock file says of its holder; `None` if that cannot be read.
-pub(super) fn read_claim<O: Contents>(
-    os: &O,
-    file: &O::File,
-    decode: fn(&[u8]) -> Option<Claim>,
-) -> Result<Option<Claim>, Fault> {
-    // One byte more than is understood shows that there is more: no part is taken for the whole.
-    let mut buffer = [0; PAYLOAD_MAX + 1];
-    let len = os.pread(file, &mut buffer, 0)?;
-    Ok(buffer.get(..len).filter(|_| len <= PAYLOAD_MAX).and_then(decode))
-}
-
 /// Puts our private file in the place of a dead holder's, which is never absent between.
 fn take_over<F>(os: &impl Links, breakable: Breakable<F>) -> Result<(), TryLockError<F>> {
-    breakable.done(os.rename(Node::Private, Node::Lock))?;
-    drop(breakable);
-    Ok(())
-}
-
-/// Gives the private name, the second of a lock that is ours, to readers. Somebody's file that has
-/// that name stays.
-fn name_companion<O: Contents + Links>(os: &O, terms: &Terms<'_>) -> Result<(), Fault> {
-    match os.rename_noreplace(Node::Private, Node::Companion) {
-        Err(fault) if matches!(fault.kind, FaultKind::Exists | FaultKind::Unsupported) => {
-            if is_companion(os, terms.decode)? != Some(false) {
-                return os.rename(Node::Private, Node::Companion);
-            }
-            Err(fault)
-        }
-        named => named,
-    }
-}
-
-/// Removes what a holder left for readers, and nothing else.
-fn remove_companion<O: Contents + Names>(
-    os: &O,
-    decode: fn(&[u8]) -> Option<Claim>,
-) -> Result<(), Fault> {
-    match is_companion(os, decode) {
-        Ok(Some(true)) => unlink_if_there(os, Node::Companion).map(|_| ()),
-        _ => Ok(()),
-    }
-}
-
-/// Whether what has the companion's name was written by a holder: it can be read as a payload, or
-/// is empty, as Jane Street's first version makes it. `None`: there is nothing.
-fn is_companion<O: Contents>(
-    os: &O,
-    decode: fn(&[u8]) -> Option<Claim>,
-) -> Result<Option<bool>, Fault> {
-    let file = match os.open(Node::Companion, Access::Read) {
-        Err(fault) if fault.kind == FaultKind::Missing => return Ok(None),
-        opened => opened?,
+    let renamed = match os.rename(Node::Private, Node::Lock) {
+        // Somebody removed our private file: another can be made.
+        Err(fault) if fault.kind == FaultKind::Missing => Err(TryLockError::Again),
+        renamed => breakable.done(renamed),
     };
-    let Ok(stat) = regular(os, &file) else { return Ok(Some(false)) };
-    Ok(Some(stat.len == 0 || read_claim(os, &file, decode)?.is_some()))
-}
-
-pub(super) fn write_whole<O: Contents>(
-    os: &O,
-    file: &O::File,
-    payload: &[u8],
-) -> Result<(), Fault> {
-    let written = os.pwrite(file, payload, 0)?;
-    if written == payload.len() {
-        return Ok(());
-    }
-    Err(Fault { call: Call::Pwrite, node: Node::Private, kind: FaultKind::NoSpace, errno: 0 })
-}
-
-/// Removes the private name, if it is still there. Whatever fails here a sweep mends.
-pub(super) fn discard(os: &impl Names) {
-    let _ = os.unlink(Node::Private);
-}
-
-pub(super) fn unlink_if_there(os: &impl Names, node: Node) -> Result<bool, Fault> {
-    match os.unlink(node) {
-        Ok(()) => Ok(true),
-        Err(fault) if fault.kind == FaultKind::Missing => Ok(false),
-        Err(fault) => Err(fault),
-    }
+    drop(breakable);
+    renamed
 }

@@ -46,10 +46,10 @@
 use super::breaking::{
     self, Decide, Excluded, Terms, TryLockError, exclude, if_stale, judge, open_guard, verify,
 };
-use super::hardlink::{
-    Locked, Unlocked, discard, held_if_hidden, open_lock, read_verdict, unlink_if_there,
+use super::file::{
+    held_if_hidden, open_lock, read_verdict, unlink_if_there, unlink_private, write_whole,
 };
-use super::hardlink::{still_held as named, write_whole};
+use super::hardlink::{Locked, Unlocked, still_held as named};
 use crate::fault::{Fault, FaultKind};
 use crate::os::{Contents, CreateNew, Files, Flock, Links, Names, Node, Processes};
 use crate::staleness::{Stale, Verdict};
@@ -73,7 +73,7 @@ pub fn try_lock<O: Calls>(
     write_whole(os, &file, terms.payload)
         .map_err(TryLockError::from)
         .and_then(|()| name(os, terms, &file))
-        .inspect_err(|_| discard(os))?;
+        .inspect_err(|_| unlink_private(os))?;
     Ok(Locked { file, companion: false })
 }
 
@@ -118,7 +118,7 @@ fn name<O: Calls>(os: &O, terms: &Terms<'_>, mine: &O::File) -> Result<(), TryLo
         Err(fault) if fault.kind == FaultKind::Unsupported => {
             match os.link(Node::Private, Node::Lock) {
                 Ok(()) => {
-                    discard(os);
+                    unlink_private(os);
                     return Ok(());
                 }
                 Err(fault) => fault,
@@ -134,7 +134,7 @@ fn name<O: Calls>(os: &O, terms: &Terms<'_>, mine: &O::File) -> Result<(), TryLo
     match os.stat(Node::Lock) {
         // The server did what it then denied having done.
         Ok(named) if named.inode == stat.inode => {
-            discard(os);
+            unlink_private(os);
             return Ok(());
         }
         Ok(_) => {}

@@ -40,7 +40,8 @@
 //! ```
 
 use super::breaking::{Terms, verdict};
-use super::{hardlink, mkdir, symlink};
+use super::file::{read_claim, regular};
+use super::{mkdir, symlink};
 use crate::fault::{Fault, FaultKind};
 use crate::os::{Access, Contents, Dirs, Files, LockTable, Node, Processes, Symlinks};
 use crate::owner::PidNamespace;
@@ -62,16 +63,17 @@ pub struct Found {
     pub modified_ms: Option<i64>,
 }
 
-/// Looks at a lock that is a file: the schemes of [`hardlink`]. `None`: there is none. `now_ms` is
-/// the time by the file system's clock. See the [example](self#example).
+/// Looks at a lock that is a file: the schemes of [`hardlink`](super::hardlink). `None`:
+/// there is none. `now_ms` is the time by the file system's clock.
+/// See the [example](self#example).
 pub fn file<O: Contents + LockTable + Processes>(
     os: &O,
     terms: &Terms<'_>,
     now_ms: i64,
 ) -> Result<Option<Found>, Fault> {
     let Some(file) = there(os.open(Node::Lock, Access::Read))? else { return Ok(None) };
-    hardlink::regular(os, &file)?;
-    let claim = hardlink::read_claim(os, &file, terms.decode)?;
+    regular(os, &file)?;
+    let claim = read_claim(os, &file, terms.decode)?;
     found_open(os, terms, &file, claim, now_ms).map(Some)
 }
 

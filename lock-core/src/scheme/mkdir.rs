@@ -46,6 +46,15 @@
 //! assert!(mkdir::still_held(&os, &locked).unwrap());
 //! assert_eq!(mkdir::unlock(&os, locked).unwrap(), Unlocked::Released);
 //!
+//! // One that waits makes its lock ready, and keeps it until the name is free.
+//! let prepared: mkdir::Prepared<_> = mkdir::prepare(&os, &terms).unwrap();
+//! assert_eq!(os.readlink_in(prepared.directory(), &mut [0; 64]), Ok(terms.payload.len()));
+//! std::fs::create_dir("backup.lock").unwrap();
+//! let refused: mkdir::Refused<_> = mkdir::try_prepared(&os, &terms, prepared).unwrap_err();
+//! assert!(matches!(refused.why, TryLockError::Held { .. }));
+//! mkdir::discard(&os, refused.prepared.unwrap());
+//! std::fs::remove_dir("backup.lock").unwrap();
+//!
 //! // What a killed holder leaves. Linux never has so high a pid.
 //! std::fs::create_dir("backup.lock").unwrap();
 //! symlink("4194304", "backup.lock/owner").unwrap();
@@ -77,6 +86,32 @@ pub struct Locked<F> {
     directory: F,
 }
 
+/// A lock that is complete but for its name: a private directory, flocked and signed. A waiter
+/// makes it while another holds the lock, and needs only rename it then. As long as it is open no
+/// sweeper takes it for a leftover. See the [example](self#example).
+#[must_use = "try to lock with it, or `discard` it"]
+#[derive(Debug)]
+pub struct Prepared<F> {
+    directory: F,
+}
+
+/// Why a prepared lock did not get its name. See the [example](self#example).
+#[derive(Debug)]
+pub struct Refused<F> {
+    /// Why.
+    pub why: TryLockError<F>,
+    /// As it was: after [`Held`](TryLockError::Held) good for another try. After anything else
+    /// [`discard`] it. `None`: it has been.
+    pub prepared: Option<Prepared<F>>,
+}
+
+impl<F> Prepared<F> {
+    /// The private directory. See the [example](self#example).
+    pub fn directory(&self) -> &F {
+        &self.directory
+    }
+}
+
 impl<F> Locked<F> {
     /// The locked directory. See the [example](self#example).
     pub fn directory(&self) -> &F {
@@ -89,36 +124,67 @@ pub fn try_lock<O: Calls>(
     os: &O,
     terms: &Terms<'_>,
 ) -> Result<Locked<O::File>, TryLockError<O::File>> {
+    let prepared = prepare(os, terms)?;
+    try_prepared(os, terms, prepared).map_err(|refused| {
+        if let Some(prepared) = refused.prepared {
+            discard(os, prepared);
+        }
+        refused.why
+    })
+}
+
+/// [`try_lock`] with a directory from [`prepare`].
+/// See the [example](self#example).
+pub fn try_prepared<O: Calls>(
+    os: &O,
+    terms: &Terms<'_>,
+    prepared: Prepared<O::File>,
+) -> Result<Locked<O::File>, Refused<O::File>> {
+    let Prepared { directory } = prepared;
+    let taken = match os.rename_noreplace(Node::Private, Node::Lock) {
+        Ok(()) => Ok(()),
+        // Taken; or the server did what it then denied; or somebody removed our directory.
+        Err(fault) if matches!(fault.kind, FaultKind::Exists | FaultKind::Missing) => {
+            replace(os, terms, &directory)
+        }
+        Err(fault) if fault.kind == FaultKind::Unsupported => {
+            let _ = dismantle(os, &directory);
+            return try_lock_in_place(os, terms).map_err(|why| Refused { why, prepared: None });
+        }
+        Err(fault) => Err(fault.into()),
+    };
+    match taken {
+        Ok(()) => Ok(Locked { directory }),
+        Err(why) => Err(Refused { why, prepared: Some(Prepared { directory }) }),
+    }
+}
+
+/// Makes a lock that is complete but for its name, under the private name.
+/// See the [example](self#example).
+pub fn prepare<O: Calls>(
+    os: &O,
+    terms: &Terms<'_>,
+) -> Result<Prepared<O::File>, TryLockError<O::File>> {
     match os.mkdir(Node::Private) {
         Ok(()) => {}
         // A leftover of a process that had our nonce: impossible but for a broken random source.
         Err(fault) if fault.kind == FaultKind::Exists => return Err(TryLockError::Again),
         Err(fault) => return Err(fault.into()),
     }
-    let directory = match sign(os, Node::Private, terms) {
-        Ok(directory) => directory,
+    match sign(os, Node::Private, terms) {
+        Ok(directory) => Ok(Prepared { directory }),
         Err(error) => {
             let _ = os.rmdir(Node::Private);
-            return Err(error);
-        }
-    };
-    let taken = match os.rename_noreplace(Node::Private, Node::Lock) {
-        Ok(()) => Ok(()),
-        Err(fault) if fault.kind == FaultKind::Exists => replace(os, terms, &directory),
-        Err(fault) if fault.kind == FaultKind::Unsupported => {
-            let _ = dismantle(os, &directory);
-            return try_lock_in_place(os, terms);
-        }
-        Err(fault) => Err(fault.into()),
-    };
-    match taken {
-        Ok(()) => Ok(Locked { directory }),
-        Err(error) => {
-            // Whatever fails here a sweep mends.
-            let _ = dismantle(os, &directory);
             Err(error)
         }
     }
+}
+
+/// Removes what was prepared in vain. Whatever fails here a sweep mends.
+/// See the [example](self#example).
+pub fn discard<O: Dirs>(os: &O, prepared: Prepared<O::File>) {
+    let Prepared { directory } = prepared;
+    let _ = dismantle(os, &directory);
 }
 
 /// Whether the lock is still ours: its name means our directory. See the [example](self#example).
@@ -308,7 +374,11 @@ fn replace<O: Calls>(
         exchanged => exchanged,
     };
     if exchanged.is_err() && !breaking::names(os, mine)? {
-        breakable.done(exchanged)?;
+        return match exchanged {
+            // Somebody removed our directory: another can be made.
+            Err(fault) if fault.kind == FaultKind::Missing => Err(TryLockError::Again),
+            exchanged => breakable.done(exchanged),
+        };
     }
     // The lock is ours. What is left of the dead one's is under the private name now.
     let _ = dismantle(os, breakable.file());

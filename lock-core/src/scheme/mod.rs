@@ -60,6 +60,7 @@
 //! ```
 
 pub mod breaking;
+mod file;
 pub mod hardlink;
 pub mod kernel;
 pub mod lease;

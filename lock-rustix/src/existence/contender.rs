@@ -11,7 +11,8 @@ use rustix::fd::{AsFd, OwnedFd};
 use rustix::fs::RawMode;
 
 use super::look::look_again;
-use super::{Spot, Taken, look, release_for, remove, remove_by_force, sweep, touch_for, try_lock};
+use super::prepared::Attempts;
+use super::{Spot, Taken, look, release_for, remove, remove_by_force, sweep, touch_for};
 use crate::clock::wall_us;
 use crate::identity::{Identity, is_local, myself, nonce, nonce_of_this_moment};
 use crate::place::Nonce;
@@ -171,13 +172,7 @@ impl Contender {
         message: &[u8],
         flocked: bool,
     ) -> Result<Taken, TryLockError<OwnedFd>> {
-        let nonce = fresh();
-        // Whether a lease's file is flocked says nothing.
-        let flocked = flocked && !matches!(self.rule, Rule::Lease { .. });
-        let signer = Signer { holder, message, nonce: &nonce, flocked };
-        let mut payload = Payload::EMPTY;
-        signer.write(self.spot.kind(), &mut payload)?;
-        try_lock(&self.spot, &self.terms(payload.as_bytes()), &nonce)
+        Attempts::new(self, Some((holder, message, flocked))).once()
     }
 
     /// One try at a pid file that stays empty for the caller to write.
@@ -194,7 +189,21 @@ impl Contender {
     /// taken.unlock(&contender.spot).unwrap();
     /// ```
     pub fn try_lock_empty(&self) -> Result<Taken, TryLockError<OwnedFd>> {
-        try_lock(&self.spot, &self.terms(b""), &fresh())
+        Attempts::new(self, None).once()
+    }
+
+    /// What `holder` writes.
+    pub(super) fn sign(
+        &self,
+        holder: &Identity,
+        message: &[u8],
+        flocked: bool,
+        nonce: &Nonce,
+        payload: &mut Payload,
+    ) -> Result<(), Fault> {
+        // Whether a lease's file is flocked says nothing.
+        let flocked = flocked && !matches!(self.rule, Rule::Lease { .. });
+        Signer { holder, message, nonce, flocked }.write(self.spot.kind(), payload)
     }
 
     /// [`look`] without taking the lock.
@@ -320,14 +329,14 @@ impl Contender {
         crate::fencing::next_token(self.spot.as_fd(), self.spot.name())
     }
 
-    fn terms<'a>(&'a self, payload: &'a [u8]) -> Terms<'a> {
+    pub(super) fn terms<'a>(&'a self, payload: &'a [u8]) -> Terms<'a> {
         let decode = decode(self.spot.kind());
         Terms { payload, decode, observer: &self.me.observer, rule: self.rule, local: self.local }
     }
 }
 
 /// Early in an initramfs the kernel has no random numbers yet, and there are no other hosts.
-fn fresh() -> Nonce {
+pub(super) fn fresh() -> Nonce {
     nonce().unwrap_or_else(nonce_of_this_moment)
 }
 

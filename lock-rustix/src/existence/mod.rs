@@ -6,6 +6,7 @@
 pub(crate) mod built;
 mod contender;
 mod look;
+mod prepared;
 mod removal;
 mod waiting;
 
@@ -22,7 +23,8 @@ use rustix::fd::{AsFd, BorrowedFd, OwnedFd};
 use rustix::fs::{FlockOperation, RawMode, Timespec, Timestamps, UTIME_NOW, flock, futimens};
 use rustix::io::Errno;
 
-use self::built::{LEASE, MKDIR, NFS, PIDFILE, SYMLINK};
+use self::built::NFS;
+use self::prepared::Prepared;
 use crate::descriptor::lend;
 use crate::place::{FileName, Nonce, Place, open_parent};
 use crate::process;
@@ -259,44 +261,8 @@ pub fn try_lock(
     terms: &Terms<'_>,
     nonce: &Nonce,
 ) -> Result<Taken, TryLockError<OwnedFd>> {
-    let private = FileName::private(spot.lock.as_c_str(), nonce);
-    let sys = spot.sys(&private);
-    let proof = match (spot.lease, spot.kind) {
-        (false, kind) => attempt(&sys, kind, terms),
-        (true, Kind::Pidfile) if LEASE => lease::try_lock(&sys, terms).map(Proof::Lease),
-        (true, _) => Err(fault(Call::Open, FaultKind::Unsupported).into()),
-    }?;
-    Ok(Taken { private, proof, pid: process::id(), turnstile: None })
-}
-
-fn attempt(sys: &Sys<'_>, kind: Kind, terms: &Terms<'_>) -> Result<Proof, TryLockError<OwnedFd>> {
-    match kind {
-        Kind::Nfs if NFS => hardlink::try_lock_linked(sys, terms).map(Proof::File),
-        Kind::Pidfile if PIDFILE => match hardlink::try_lock_unnamed(sys, terms) {
-            Err(TryLockError::Fault(fault)) if cannot_be_unnamed(fault) => {
-                hardlink::try_lock_named(sys, terms)
-            }
-            outcome => outcome,
-        }
-        .map(Proof::File),
-        Kind::Symlink if SYMLINK => {
-            let too_long = fault(Call::Symlink, FaultKind::TooLong);
-            let target = Target::try_from(terms.payload).map_err(|_| too_long)?;
-            symlink::try_lock(sys, terms).map(|locked| Proof::Link(locked, target))
-        }
-        Kind::Mkdir if MKDIR => mkdir::try_lock(sys, terms).map(Proof::Directory),
-        _ => Err(fault(Call::Open, FaultKind::Unsupported).into()),
-    }
-}
-
-/// How file systems and kernels say that they have no `O_TMPFILE`.
-fn cannot_be_unnamed(fault: Fault) -> bool {
-    fault.node == Node::Private
-        && fault.call == Call::Open
-        && matches!(
-            fault.kind,
-            FaultKind::Unsupported | FaultKind::IsDirectory | FaultKind::Missing
-        )
+    let mut prepared = Prepared::new(spot, terms, nonce, true)?;
+    prepared.try_lock(spot, terms).inspect_err(|_| prepared.discard(spot))
 }
 
 impl Taken {

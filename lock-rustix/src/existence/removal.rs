@@ -178,18 +178,31 @@ pub fn touch_for(
 /// assert_eq!(sweep(&spot), Ok(0));
 /// ```
 pub fn sweep(spot: &Spot) -> Result<u32, Fault> {
+    sweep_some(spot, u32::MAX, u32::MAX)
+}
+
+/// [`sweep`] that looks at so many entries of the directory only, and at so many that may be
+/// leftovers.
+pub(super) fn sweep_some(spot: &Spot, entries: u32, leftovers: u32) -> Result<u32, Fault> {
     let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC;
     let directory = openat(lend(&spot.dir), c".", flags, Mode::empty())
         .map_err(|errno| crate::fault::fault(Call::Open, Node::Directory, errno))?;
-    let mut removed = 0;
+    let (mut removed, mut entries_left, mut leftovers_left) = (0, entries, leftovers);
     let mut entries = Entries::of(lend(&directory));
     loop {
         let name = match entries.next() {
-            Ok(Some(name)) if is_private(spot.lock.as_c_str(), name) => name,
-            Ok(Some(_)) => continue,
+            Ok(Some(name)) => name,
             Ok(None) => return Ok(removed),
             Err(errno) => return Err(crate::fault::fault(Call::Open, Node::Directory, errno)),
         };
+        if entries_left == 0 || leftovers_left == 0 {
+            return Ok(removed);
+        }
+        entries_left -= 1;
+        if !is_private(spot.lock.as_c_str(), name) {
+            continue;
+        }
+        leftovers_left -= 1;
         let place = Place::in_directory(lend(&spot.dir), spot.lock.as_c_str()).with_private(name);
         let sys = Sys::new(place);
         let swept = match spot.kind {

@@ -6,6 +6,8 @@
 //! events, as [`wake`](crate::wake) says. Nothing is left of it when it ends: no queued request, no
 //! process, no watch, no descriptor.
 
+use core::mem;
+
 use lock_core::fault::{Call, Fault, FaultKind};
 use lock_core::os::{Mode, Node};
 use lock_core::scheme::breaking::TryLockError;
@@ -15,6 +17,8 @@ use lock_core::staleness::{Stale, Unknown, Verdict};
 use rustix::fd::{BorrowedFd, OwnedFd};
 use rustix::fs::{FlockOperation, flock, fstat};
 
+use super::prepared::{Attempts, Words};
+use super::removal::sweep_some;
 use super::{Contender, Taken};
 use crate::clock::monotonic_ns;
 use crate::descriptor::lend;
@@ -31,6 +35,11 @@ pub const RESTARTS_MAX: u32 = 1000;
 const PAUSE_NS: u64 = 1_000_000;
 const PAUSE_MAX_NS: u64 = 25_000_000;
 const SHARED_PAUSE_MAX_NS: u64 = 1_000_000_000;
+
+/// Where waiters leave names behind when they are killed, each looks at so many entries of the
+/// directory when it starts to wait, and at so many that may be such: other waiters have theirs.
+const TIDIED_ENTRIES: u32 = 256;
+const TIDIED_LEFTOVERS: u32 = 8;
 
 /// What is asked for.
 ///
@@ -177,9 +186,8 @@ impl Contender {
         request: &Request<'_>,
         observe: &mut dyn FnMut(Event<'_>),
     ) -> Result<Taken, Refused> {
-        self.lock_by(request, observe, &|| {
-            self.try_lock(request.holder, request.message, request.flocked)
-        })
+        let words = (request.holder, request.message, request.flocked);
+        self.lock_by(request, observe, Some(words))
     }
 
     /// [`lock`](Contender::lock) of a pid file that stays empty for the caller to write.
@@ -194,22 +202,31 @@ impl Contender {
     /// taken.unlock(&contender.spot).unwrap();
     /// ```
     pub fn lock_empty(&self, request: &Request<'_>) -> Result<Taken, Refused> {
-        self.lock_by(request, &mut |_| {}, &|| self.try_lock_empty())
+        self.lock_by(request, &mut |_| {}, None)
     }
 
     fn lock_by(
         &self,
         request: &Request<'_>,
         observe: &mut dyn FnMut(Event<'_>),
-        attempt: Attempt<'_>,
+        words: Words<'_>,
     ) -> Result<Taken, Refused> {
         let (mut restarts, mut watch, mut armed) = (0, None::<Watch>, false);
         let (mut pause_ns, mut turnstile) = (PAUSE_NS, None);
+        let mut attempts = Attempts::new(self, words);
+        let (mut passed, mut untidy) = (None::<OwnedFd>, true);
         loop {
-            let (queue, verdict) = match self.settle(attempt, &mut restarts)? {
-                Ok(taken) => return Ok(Taken { turnstile, ..taken }),
+            let (queue, verdict) = match self.settle(&mut attempts, &mut restarts)? {
+                Ok(taken) => return Ok(Taken { turnstile: passed.or(turnstile), ..taken }),
                 Err(way) => way,
             };
+            if let Some(file) = passed.take() {
+                if !is_removed(&file) {
+                    // A dead holder's: judged without our own flock in the way.
+                    continue;
+                }
+                turnstile = Some(file);
+            }
             let left_ns = request.deadline_ns.saturating_sub(monotonic_ns());
             if left_ns == 0 {
                 return Err(Refused::Held(verdict));
@@ -232,13 +249,16 @@ impl Contender {
                 Err(_) => unseen(verdict),
             };
             observe(Event::Waiting { found: &found, left_ns });
+            if mem::take(&mut untidy) && attempts.have_a_name() {
+                let _ = sweep_some(&self.spot, TIDIED_ENTRIES, TIDIED_LEFTOVERS);
+            }
             if let Some(file) = queue {
                 match self.queue(&file, request, observe)? {
-                    Waited::Locked if is_removed(&file) => {
-                        turnstile = Some(file);
+                    Waited::Locked => {
+                        passed = Some(file);
                         continue;
                     }
-                    Waited::Locked | Waited::TimedOut => continue,
+                    Waited::TimedOut => continue,
                     Waited::Cancelled => return Err(Refused::Cancelled),
                     Waited::Impossible => {}
                 }
@@ -285,11 +305,11 @@ impl Contender {
     /// Tries until the lock is ours or in the way.
     fn settle(
         &self,
-        attempt: Attempt<'_>,
+        attempts: &mut Attempts<'_>,
         restarts: &mut u32,
     ) -> Result<Result<Taken, InTheWay>, Refused> {
         loop {
-            match attempt() {
+            match attempts.once() {
                 Ok(taken) => {
                     // Where others were in the way, some may have been killed there.
                     if *restarts > 0 {
@@ -324,9 +344,6 @@ fn unseen(verdict: Option<Verdict>) -> Found {
 fn is_removed(file: &OwnedFd) -> bool {
     fstat(lend(file)).is_ok_and(|stat| stat.st_nlink == 0)
 }
-
-/// One try at the lock.
-type Attempt<'a> = &'a dyn Fn() -> Result<Taken, TryLockError<OwnedFd>>;
 
 /// The file to queue at, and what is known of the holder.
 type InTheWay = (Option<OwnedFd>, Option<Verdict>);

@@ -13,7 +13,7 @@ use lock_tests::model::explore::{Me, Outcome, Program, World};
 use lock_tests::model::sim::Sim;
 
 use crate::existence::stale;
-use crate::programs::{directory, kernel_lock, leased, linked, symlinked, unnamed};
+use crate::programs::{directory, kernel_lock, leased, symlinked, unnamed, unnamed_linked};
 
 fn both(sim: &Sim<'_>, me: Me) -> Outcome {
     kernel_lock::<ByBoth>(sim, me, false)
@@ -24,9 +24,9 @@ const DRAWN: [(&str, Program, &str, &str); 6] = [
     ("`file`", both, "", "flock first, then the record lock; the name must still mean the file."),
     (
         "`nfs`",
-        linked,
-        "hard link with companion",
-        "The private file is complete and flocked before it gets the lock's name.",
+        unnamed_linked,
+        "unnamed file with companion",
+        "The file is complete and flocked before it gets the lock's name, and then its other.",
     ),
     (
         "`pidfile`",

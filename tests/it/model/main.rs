@@ -6,4 +6,5 @@ mod kernel;
 mod originals;
 mod parity;
 mod programs;
+mod waiting;
 mod walks;

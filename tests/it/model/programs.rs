@@ -38,7 +38,7 @@ fn owner(pid: u8, start: u8) -> Owner {
     }
 }
 
-fn with_terms<T>(me: Me, flocked: bool, run: impl FnOnce(&Terms<'_>) -> T) -> T {
+pub(crate) fn with_terms<T>(me: Me, flocked: bool, run: impl FnOnce(&Terms<'_>) -> T) -> T {
     let observer = Observer { owner: owner(me.pid, me.start), ..Observer::default() };
     let rule = Rule::Strict(Policy::default());
     let payload = payload(me, flocked);
@@ -46,13 +46,13 @@ fn with_terms<T>(me: Me, flocked: bool, run: impl FnOnce(&Terms<'_>) -> T) -> T 
 }
 
 /// A fault is the crash that ends a step; on this disk there is no other, but for a mutant's.
-fn crashed(sim: &Sim<'_>, fault: Fault) -> Outcome {
+pub(crate) fn crashed(sim: &Sim<'_>, fault: Fault) -> Outcome {
     let lost = matches!(fault.kind, FaultKind::Exists | FaultKind::Missing);
     assert!(fault.kind == FaultKind::Io || lost || sim.is_mutated(), "{fault}");
     Outcome::Retry
 }
 
-fn hold<L, U>(
+pub(crate) fn hold<L, U>(
     sim: &Sim<'_>,
     locked: Result<L, TryLockError<U>>,
     unlock: impl FnOnce(L) -> Result<hardlink::Unlocked, Fault>,
@@ -88,6 +88,15 @@ pub(crate) fn named(sim: &Sim<'_>, me: Me) -> Outcome {
 pub(crate) fn unnamed(sim: &Sim<'_>, me: Me) -> Outcome {
     with_terms(me, true, |terms| {
         hold(sim, hardlink::try_lock_unnamed(&sim, terms), |locked| hardlink::unlock(&sim, locked))
+    })
+}
+
+pub(crate) fn unnamed_linked(sim: &Sim<'_>, me: Me) -> Outcome {
+    with_terms(me, true, |terms| {
+        let locked = hardlink::prepare_unnamed(&sim, terms).and_then(|prepared| {
+            hardlink::try_prepared_unnamed_linked(&sim, terms, prepared).map_err(|it| it.why)
+        });
+        hold(sim, locked, |locked| hardlink::unlock(&sim, locked))
     })
 }
 

@@ -1,7 +1,8 @@
 //! Cycles, for counting their system calls: `cycle WHAT PATH TIMES`.
 //!
 //! WHAT is a kernel kind (by path), `message` (kind file with a message of its own), `open-KIND`
-//! (lock and unlock on one open file), an existence kind, or `wait-KIND`: in vain, with a limit.
+//! (lock and unlock on one open file), an existence kind, `wait-KIND`: in vain, with a limit, or
+//! `come-KIND`: until the lock comes, and then asks who its parent is, as a sign.
 
 use std::ffi::CString;
 use std::os::unix::ffi::OsStringExt;
@@ -32,6 +33,9 @@ fn main() {
     }
     if let Some(kind) = what.strip_prefix("wait-") {
         return wait_in_vain(Kind::from_name(kind.as_bytes()).expect("a kind"), &path, times);
+    }
+    if let Some(kind) = what.strip_prefix("come-") {
+        return wait_for(Kind::from_name(kind.as_bytes()).expect("a kind"), &path);
     }
     let existing = [Kind::Nfs, Kind::Pidfile, Kind::Symlink, Kind::Mkdir];
     if let Some(kind) = existing.into_iter().find(|kind| kind.name() == what) {
@@ -68,6 +72,15 @@ fn wait_in_vain(kind: Kind, path: &CString, times: u32) {
         assert!(refused.is_err());
     }
     drop(guard);
+}
+
+fn wait_for(kind: Kind, path: &CString) {
+    let contender = Contender::new(kind, path).expect("the directory");
+    let request =
+        existence::Request { deadline_ns: u64::MAX, ..existence::Request::once(&contender.me) };
+    let taken = contender.lock(&request, &mut |_| {}).expect("it comes");
+    let _ = std::os::unix::process::parent_id();
+    taken.unlock(&contender.spot).expect("it is ours");
 }
 
 fn on_open_file(sys: &Sys<'_>, kind: &str, times: u32) {

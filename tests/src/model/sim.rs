@@ -103,7 +103,6 @@ pub struct Sim<'d>(RefCell<State<'d>>);
 struct State<'d> {
     disk: &'d RefCell<Disk>,
     who: Who,
-    life: u8,
     past: Vec<Past>,
     /// How many calls are answered from the past.
     known: usize,
@@ -117,6 +116,8 @@ struct State<'d> {
     lost: bool,
     mutant: Mutant,
     seen: Seen,
+    /// Whose private name is meant.
+    private: (Who, u8),
 }
 
 /// What the mutants count and repeat.
@@ -158,7 +159,6 @@ impl<'d> Sim<'d> {
         Sim(RefCell::new(State {
             disk,
             who,
-            life,
             past,
             known,
             budget,
@@ -168,6 +168,7 @@ impl<'d> Sim<'d> {
             lost: false,
             mutant,
             seen,
+            private: (who, life),
         }))
     }
 
@@ -177,6 +178,11 @@ impl<'d> Sim<'d> {
     pub fn losing_the_answer(self) -> Self {
         self.0.borrow_mut().lost = true;
         self
+    }
+
+    /// Takes the private name of this process and life for a leftover from here on.
+    pub fn sweep_after(&self, who: Who, life: u8) {
+        self.0.borrow_mut().private = (who, life);
     }
 
     /// The process holds the lock from here until [`leave`](Self::leave).
@@ -316,7 +322,7 @@ impl<'d> Sim<'d> {
             Node::Lock => Name::Lock,
             Node::Companion => Name::Companion,
             Node::Guard => Name::Guard,
-            Node::Private => Name::Private(state.who, state.life),
+            Node::Private => Name::Private(state.private.0, state.private.1),
             node => unreachable!("{node:?} has no name here"),
         }
     }
