@@ -84,7 +84,7 @@ impl WallTime {
             .and_then(|()| text.try_extend_from_slice(b" "))
             .and_then(|()| text.try_extend_from_slice(time_of_day));
         if joined.is_err() || date.len() > PART_MAX {
-            return Err(ParseError::new(0, Expected::Length(2 * PART_MAX)));
+            return Err(ParseError::too_long(0, 2 * PART_MAX));
         }
         // Two words, or four with `20 NOV 2026`; of three the last would be a time zone.
         let words = text.split(|&byte| byte == b' ').count();

@@ -96,7 +96,7 @@ impl LinkIdentity {
         let misspelt = ParseError::new(0, Expected::Identity);
         let text = target.strip_prefix(LINK_IDENTITY_PREFIX).ok_or(misspelt)?;
         if target.len() != LINK_IDENTITY_LEN {
-            return Err(ParseError::new(target.len(), Expected::Length(LINK_IDENTITY_LEN)));
+            return Err(ParseError::too_long(target.len(), LINK_IDENTITY_LEN));
         }
         let misspelt = misspelt.shifted(LINK_IDENTITY_PREFIX.len());
         let packed = unpack(text).ok_or(misspelt)?;

@@ -18,7 +18,7 @@ use fields::{Fields, next};
 use super::date_time::WallTime;
 use super::identity::Identity;
 use super::message::stripped;
-use super::parse::{Expected, ParseError, check_len};
+use super::parse::{Expected, ParseError, Required, check_len};
 use super::sexp::{Part, Reader, Token, human, machine};
 use super::write::{Out, WriteError, build};
 use crate::owner::{Host, Owner, Pid, Text};
@@ -98,9 +98,9 @@ impl NfsInfo {
         };
         let missing = |name| ParseError::new(end, Expected::Field(name));
         let info = NfsInfo {
-            host: fields.host.ok_or(missing("host"))?,
-            pid: fields.pid.ok_or(missing("pid"))?,
-            message: fields.message.ok_or(missing("message"))?,
+            host: fields.host.ok_or(missing(Required::Host))?,
+            pid: fields.pid.ok_or(missing(Required::Pid))?,
+            message: fields.message.ok_or(missing(Required::Message))?,
             start_time: fields.start_time,
             identity: Identity::parse(file),
         };
@@ -281,12 +281,12 @@ mod tests {
         };
         assert!(NfsInfo::parse(file(HOST_MAX, MESSAGE_MAX).as_bytes()).is_ok());
         let error = NfsInfo::parse(file(HOST_MAX + 1, 1).as_bytes());
-        assert_eq!(error, Err(ParseError::new(7, Expected::Length(HOST_MAX))));
+        assert_eq!(error, Err(ParseError::too_long(7, HOST_MAX)));
         let error = NfsInfo::parse(file(1, MESSAGE_MAX + 1).as_bytes());
-        assert_eq!(error, Err(ParseError::new(18, Expected::Length(MESSAGE_MAX))));
+        assert_eq!(error, Err(ParseError::too_long(18, MESSAGE_MAX)));
         let long = file(1, 1) + &" ".repeat(NFS_INFO_MAX);
         let error = NfsInfo::parse(long.as_bytes());
-        assert_eq!(error, Err(ParseError::new(NFS_INFO_MAX, Expected::Length(NFS_INFO_MAX))));
+        assert_eq!(error, Err(ParseError::too_long(NFS_INFO_MAX, NFS_INFO_MAX)));
     }
 
     #[test]
@@ -297,9 +297,9 @@ mod tests {
             (String::new(), 0, Expected::Byte(b'(')),
             (" \n".into(), 2, Expected::Byte(b'(')),
             ("vm".into(), 0, Expected::Byte(b'(')),
-            ("()".into(), 1, Expected::Field("host")),
-            ("((host h))".into(), 9, Expected::Field("pid")),
-            ("((host h)(pid 1))".into(), 16, Expected::Field("message")),
+            ("()".into(), 1, Expected::Field(Required::Host)),
+            ("((host h))".into(), 9, Expected::Field(Required::Pid)),
+            ("((host h)(pid 1))".into(), 16, Expected::Field(Required::Message)),
             ("((host h)(host h))".into(), 10, Expected::FieldOnce),
             ("((host h)(port 1))".into(), 10, Expected::FieldName),
             ("((host h) pid)".into(), 10, Expected::List),

@@ -53,8 +53,8 @@ pub enum Expected {
     EndOfQuote,
     /// The expression that a `#;` hides.
     Expression,
-    /// The field of this name.
-    Field(&'static str),
+    /// A field: `host`, `pid` or `message`.
+    Field(Required),
     /// A field not given before.
     FieldOnce,
     /// One of `host`, `pid`, `message` and `start_time`.
@@ -69,7 +69,7 @@ pub enum Expected {
     /// An IPv4 address.
     IpAddress,
     /// No more bytes than this.
-    Length(usize),
+    Length(u16),
     /// A list.
     List,
     /// Words.
@@ -77,7 +77,7 @@ pub enum Expected {
     /// The number of a pid namespace, in hexadecimal.
     Namespace,
     /// No more lists inside each other than this.
-    Nesting(usize),
+    Nesting(u8),
     /// A process id.
     Pid,
     /// A pid right-aligned in ten columns and a newline: eleven bytes.
@@ -88,9 +88,25 @@ pub enum Expected {
     Year,
 }
 
+/// A field that a record cannot do without.
+#[derive(Clone, Copy, Debug, Eq, Hash, PartialEq)]
+pub enum Required {
+    /// `host`.
+    Host,
+    /// `pid`.
+    Pid,
+    /// `message`.
+    Message,
+}
+
 impl ParseError {
     pub(crate) const fn new(at: usize, expected: Expected) -> ParseError {
         ParseError { at, expected }
+    }
+
+    /// More than `max` bytes from `at` on; `max` has 16 bits.
+    pub(crate) fn too_long(at: usize, max: usize) -> ParseError {
+        ParseError::new(at, Expected::Length(u16::try_from(max).unwrap_or(u16::MAX)))
     }
 
     /// The same error in a text of which what was read starts at `start`.
@@ -120,7 +136,9 @@ impl fmt::Display for Expected {
             Expected::EndOfComment => "the end of a comment",
             Expected::EndOfQuote => "a closing quote",
             Expected::Expression => "an expression after #;",
-            Expected::Field(name) => return write!(out, "the field {name}"),
+            Expected::Field(Required::Host) => "the field host",
+            Expected::Field(Required::Pid) => "the field pid",
+            Expected::Field(Required::Message) => "the field message",
             Expected::FieldOnce => "a field that was not given before",
             Expected::FieldName => "one of host, pid, message and start_time",
             Expected::HexEscape => "two hexadecimal digits",
@@ -143,7 +161,7 @@ impl fmt::Display for Expected {
 /// Refuses a text longer than `max`, so that a reader whose buffer has room for one byte more
 /// cannot mistake a part for the whole.
 pub(crate) fn check_len(text: &[u8], max: usize) -> Result<(), ParseError> {
-    if text.len() > max { Err(ParseError::new(max, Expected::Length(max))) } else { Ok(()) }
+    if text.len() > max { Err(ParseError::too_long(max, max)) } else { Ok(()) }
 }
 
 /// A pid as `kill(2)` takes it, in decimal digits and nothing else; `at` is where it starts.

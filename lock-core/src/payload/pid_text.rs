@@ -339,7 +339,7 @@ mod tests {
             assert_eq!(PidText::parse(file), Err(error), "{}", file.escape_ascii());
         }
         let long = [b' '; PID_TEXT_MAX + 1];
-        let error = ParseError::new(PID_TEXT_MAX, Expected::Length(PID_TEXT_MAX));
+        let error = ParseError::too_long(PID_TEXT_MAX, PID_TEXT_MAX);
         assert_eq!(PidText::parse(&long), Err(error));
     }
 }

@@ -9,7 +9,7 @@
 
 use arrayvec::ArrayVec;
 
-use super::parse::{Expected, ParseError, split_first};
+use super::parse::{ParseError, split_first};
 use super::write::build;
 use crate::owner::{HOST_MAX, Host, Owner, Pid};
 use crate::staleness::Claim;
@@ -53,8 +53,7 @@ impl<'a> Pidfile<'a> {
     /// assert!(Pidfile { pid: 4711, host: &[b'x'; 65] }.claim().is_err());
     /// ```
     pub fn claim(&self) -> Result<Claim, ParseError> {
-        let host = Host::try_from(self.host)
-            .map_err(|_| ParseError::new(0, Expected::Length(PIDFILE_MAX)))?;
+        let host = Host::try_from(self.host).map_err(|_| ParseError::too_long(0, PIDFILE_MAX))?;
         let pid = Pid::new(u64::from(self.pid));
         let owner = Owner { host: Some(host), pid, ..Owner::default() };
         Ok(Claim { owner, ..Claim::default() })

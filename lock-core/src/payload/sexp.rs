@@ -20,6 +20,8 @@ use super::parse::{Expected, ParseError};
 /// How many lists may be open at once, hidden ones included. The original has no limit.
 pub const DEPTH_MAX: usize = 32;
 
+const TOO_DEEP: Expected = Expected::Nesting(32);
+
 /// Takes a text apart.
 ///
 /// ```
@@ -146,7 +148,7 @@ impl<'a> Reader<'a> {
             self.hidden_from = Some(self.depth);
         }
         if self.depth >= DEPTH_MAX {
-            return Err(ParseError::new(at.saturating_sub(1), Expected::Nesting(DEPTH_MAX)));
+            return Err(ParseError::new(at.saturating_sub(1), TOO_DEEP));
         }
         self.depth = self.depth.saturating_add(1);
         *self.hidden_here() = 0;
@@ -261,7 +263,7 @@ mod tests {
     fn lists_nest_up_to_the_limit() {
         let nested = |depth: usize| "(".repeat(depth) + &")".repeat(depth);
         assert!(spell(nested(DEPTH_MAX).as_bytes()).is_ok());
-        let error = ParseError::new(DEPTH_MAX, Expected::Nesting(DEPTH_MAX));
+        let error = ParseError::new(DEPTH_MAX, TOO_DEEP);
         assert_eq!(spell(nested(DEPTH_MAX + 1).as_bytes()), Err(error));
         let hidden = String::from("#;") + &nested(DEPTH_MAX + 1);
         assert_eq!(spell(hidden.as_bytes()), Err(error.shifted(2)));

@@ -2,7 +2,7 @@
 
 use arrayvec::ArrayVec;
 
-use crate::payload::parse::{self, Expected, ParseError};
+use crate::payload::parse::{self, ParseError};
 
 /// A word, as it stands in the text. Its escapes have been checked.
 ///
@@ -66,7 +66,7 @@ impl<'a> Atom<'a> {
         let mut array = ArrayVec::new();
         for byte in self.bytes() {
             if array.try_push(byte).is_err() {
-                return Err(ParseError::new(self.at, Expected::Length(N)));
+                return Err(ParseError::too_long(self.at, N));
             }
         }
         Ok(array)

@@ -7,6 +7,7 @@
 //! Source: sexplib0 v0.15 `sexp.ml`, OCaml 4.13 `format.ml`, both run.
 
 use super::atom::comment_mark;
+use crate::payload::parse::split_first;
 use crate::payload::write::Out;
 
 /// Columns that `Format` fills.
@@ -91,7 +92,7 @@ pub(crate) fn human(parts: &[Part<'_>], out: &mut Out<'_>) {
     // The number of the step at which what precedes was printed. `Format` holds everything back
     // until it has been given a line's worth of it.
     let mut now = look_ahead(parts, 0, 0, MARGIN, Until::Never).seen;
-    for (number, step) in steps(parts).enumerate() {
+    tell_all(parts, &mut |number, step| {
         match step {
             Step::Open { indent } => {
                 line.break_before_deep_box();
@@ -112,7 +113,8 @@ pub(crate) fn human(parts: &[Part<'_>], out: &mut Out<'_>) {
             Step::Plain(_) | Step::Escaped(_) | Step::Quoted(_) => line.text(step),
         }
         now = now.max(number);
-    }
+        true
+    });
 }
 
 /// Where a look ahead ends.
@@ -137,10 +139,20 @@ struct Ahead {
 /// How far it is from step `from`, as known when step `now` has been given: if that is not enough
 /// to tell, steps are given until it is, or until `space_left` columns are exceeded.
 fn look_ahead(parts: &[Part<'_>], from: usize, now: usize, space_left: i32, until: Until) -> Ahead {
-    let mut steps = steps(parts).enumerate().skip(from);
+    let mut ahead = Ahead { len: None, seen: usize::MAX };
     let mut len = 0i32;
     let mut depth = 0i32;
-    while let Some((number, step)) = steps.next() {
+    tell_all(parts, &mut |number, step| {
+        if number < from {
+            return true;
+        }
+        if ahead.len.is_some() {
+            // The length is looked at when text is given next.
+            if step.is_printed() {
+                ahead.seen = number;
+            }
+            return !step.is_printed();
+        }
         len = len.saturating_add(step.len());
         match step {
             Step::Open { .. } => depth = depth.saturating_add(1),
@@ -153,50 +165,73 @@ fn look_ahead(parts: &[Part<'_>], from: usize, now: usize, space_left: i32, unti
             Until::Never => false,
         };
         if there {
-            // The length is looked at when text is given next.
-            let next = steps.find(|(_, step)| step.is_printed()).map(|(number, _)| number);
-            let seen = if number < now { now } else { next.unwrap_or(usize::MAX) };
-            return Ahead { len: Some(len), seen };
+            ahead.len = Some(len);
+            if number < now {
+                ahead.seen = now;
+            }
+            return number >= now;
         }
-        if step.is_printed() && number >= now && len >= space_left {
-            return Ahead { len: None, seen: number };
+        let exceeded = step.is_printed() && number >= now && len >= space_left;
+        if exceeded {
+            ahead.seen = number;
+        }
+        !exceeded
+    });
+    ahead
+}
+
+/// Tells what sexplib tells `Format` about an expression, step by step with their numbers, as long
+/// as the listener wants more.
+fn tell_all<'a>(parts: &[Part<'a>], listener: &mut dyn FnMut(usize, Step<'a>) -> bool) {
+    let mut number = 0usize;
+    let mut tell = |step| {
+        let more = listener(number, step);
+        number = number.saturating_add(1);
+        more.then_some(())
+    };
+    // Whoever does not want more has had all.
+    let _ = tell_parts(parts, &mut tell);
+}
+
+fn tell_parts<'a>(parts: &[Part<'a>], tell: &mut dyn FnMut(Step<'a>) -> Option<()>) -> Option<()> {
+    let mut first = true;
+    for part in parts {
+        if !first && *part != Part::Close {
+            tell(Step::Break)?;
+        }
+        first = *part == Part::Open;
+        match *part {
+            Part::Open => {
+                tell(Step::Open { indent: 1 })?;
+                tell(Step::Plain(b"("))?;
+            }
+            Part::Close => {
+                tell(Step::Plain(b")"))?;
+                tell(Step::Close)?;
+            }
+            Part::Atom(atom) if !needs_quotes(atom) => tell(Step::Plain(atom))?,
+            Part::Atom(atom) if !has_inner_newline(atom) => tell(Step::Quoted(atom))?,
+            Part::Atom(atom) => tell_lines(atom, tell)?,
         }
     }
-    Ahead { len: None, seen: usize::MAX }
-}
-
-/// What sexplib tells `Format` about an expression.
-fn steps<'a>(parts: &'a [Part<'a>]) -> impl Iterator<Item = Step<'a>> {
-    let before = core::iter::once(None).chain(parts.iter().map(Some));
-    parts.iter().zip(before).flat_map(|(part, before)| {
-        let first = matches!(before, None | Some(Part::Open));
-        let spaced = !first && !matches!(part, Part::Close);
-        spaced.then_some(Step::Break).into_iter().chain(part_steps(*part))
-    })
-}
-
-fn part_steps(part: Part<'_>) -> impl Iterator<Item = Step<'_>> {
-    let (fixed, lines) = match part {
-        Part::Open => ([Some(Step::Open { indent: 1 }), Some(Step::Plain(b"("))], None),
-        Part::Close => ([Some(Step::Plain(b")")), Some(Step::Close)], None),
-        Part::Atom(atom) if !needs_quotes(atom) => ([Some(Step::Plain(atom)), None], None),
-        Part::Atom(atom) if !has_inner_newline(atom) => ([Some(Step::Quoted(atom)), None], None),
-        Part::Atom(atom) => ([None, None], Some(atom)),
-    };
-    fixed.into_iter().flatten().chain(lines.into_iter().flat_map(line_steps))
+    Some(())
 }
 
 /// An atom with line breaks in it: each line on its own, the break spelt out before the next.
-fn line_steps(atom: &[u8]) -> impl Iterator<Item = Step<'_>> {
-    let lines = atom.split(|&byte| byte == b'\n').enumerate().flat_map(|(number, line)| {
-        let ends = [Step::Plain(b"\\"), Step::Newline, Step::Plain(b"\\n")];
-        let ends = (number > 0).then_some(ends).into_iter().flatten();
-        ends.chain(core::iter::once(Step::Escaped(line)))
-    });
-    [Step::Open { indent: 0 }, Step::Plain(b" \"")]
-        .into_iter()
-        .chain(lines)
-        .chain([Step::Plain(b"\""), Step::Close])
+fn tell_lines<'a>(atom: &'a [u8], tell: &mut dyn FnMut(Step<'a>) -> Option<()>) -> Option<()> {
+    tell(Step::Open { indent: 0 })?;
+    tell(Step::Plain(b" \""))?;
+    let mut rest = atom;
+    while let Some((line, after)) = split_first(rest, b'\n') {
+        tell(Step::Escaped(line))?;
+        tell(Step::Plain(b"\\"))?;
+        tell(Step::Newline)?;
+        tell(Step::Plain(b"\\n"))?;
+        rest = after;
+    }
+    tell(Step::Escaped(rest))?;
+    tell(Step::Plain(b"\""))?;
+    tell(Step::Close)
 }
 
 impl Step<'_> {
