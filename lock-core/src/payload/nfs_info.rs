@@ -13,13 +13,13 @@ mod fields;
 
 use arrayvec::ArrayVec;
 
-use fields::{Fields, next};
+use fields::Fields;
 
 use super::date_time::WallTime;
 use super::identity::Identity;
 use super::message::stripped;
 use super::parse::{Expected, ParseError, Required, check_len};
-use super::sexp::{Part, Reader, Token, human, machine};
+use super::sexp::{Lexeme, Part, Reader, human, machine};
 use super::write::{Out, WriteError, build};
 use crate::owner::{Host, Owner, Pid, Text};
 use crate::staleness::Claim;
@@ -84,30 +84,30 @@ impl NfsInfo {
         let range = stripped(file);
         let text = file.get(..range.end).unwrap_or_default();
         let mut reader = Reader::starting_at(text, range.start);
-        let (at, token) = next(&mut reader)?;
-        if token != Token::Open {
-            return Err(ParseError::new(at, Expected::Byte(b'(')));
-        }
+        reader.expect(Lexeme::Open, Expected::Byte(b'('))?;
         let mut fields = Fields::default();
-        let end = loop {
-            match next(&mut reader)? {
-                (_, Token::Open) => fields.read(&mut reader)?,
-                (at, Token::Close) => break at,
-                (at, _) => return Err(ParseError::new(at, Expected::List)),
+        loop {
+            match reader.advance()? {
+                Lexeme::Open => fields.read(&mut reader)?,
+                Lexeme::Close => break,
+                _ => return Err(ParseError::new(reader.last().at(), Expected::List)),
+            }
+        }
+        let pid = match (fields.missing(), fields.pid) {
+            (None, Some(pid)) => pid,
+            (missing, _) => {
+                let field = missing.unwrap_or(Required::Pid);
+                return Err(ParseError::new(reader.last().at(), Expected::Field(field)));
             }
         };
-        let missing = |name| ParseError::new(end, Expected::Field(name));
-        let info = NfsInfo {
-            host: fields.host.ok_or(missing(Required::Host))?,
-            pid: fields.pid.ok_or(missing(Required::Pid))?,
-            message: fields.message.ok_or(missing(Required::Message))?,
+        reader.expect(Lexeme::End, Expected::End)?;
+        Ok(NfsInfo {
+            host: fields.host,
+            pid,
+            message: fields.message,
             start_time: fields.start_time,
             identity: Identity::parse(file),
-        };
-        match next(&mut reader)? {
-            (_, Token::End) => Ok(info),
-            (at, _) => Err(ParseError::new(at, Expected::End)),
-        }
+        })
     }
 
     /// What it says about the holder. An empty message is none.

@@ -12,8 +12,9 @@ mod lexer;
 
 pub use atom::Atom;
 pub(super) use layout::{Part, human, machine};
+pub(super) use lexer::Lexeme;
 
-use lexer::{Lexeme, Lexer};
+use lexer::Lexer;
 
 use super::parse::{Expected, ParseError};
 
@@ -108,38 +109,54 @@ impl<'a> Reader<'a> {
     /// Errors: a parenthesis without its partner, an unfinished quote or comment, a wrong escape, a
     /// carriage return alone, a comment mark inside an atom, too many lists.
     pub fn next_token(&mut self) -> Result<Token<'a>, ParseError> {
+        self.advance().map(|lexeme| match lexeme {
+            Lexeme::Atom => Token::Atom(self.last()),
+            Lexeme::Open => Token::Open,
+            Lexeme::Close => Token::Close,
+            Lexeme::HashSemicolon | Lexeme::End => Token::End,
+        })
+    }
+
+    /// Goes on to the next token, of which [`last`](Self::last) tells more. It is never `#;`.
+    pub(super) fn advance(&mut self) -> Result<Lexeme, ParseError> {
         loop {
             let lexeme = self.lexer.next()?;
-            let at = self.lexer.at();
-            match lexeme {
+            let at = self.last().at();
+            let seen = match lexeme {
                 Lexeme::HashSemicolon => {
                     let hidden = self.hidden_here();
                     *hidden = hidden.saturating_add(1);
+                    false
                 }
-                Lexeme::Atom(atom) => {
-                    if !self.hides_expression() {
-                        return Ok(Token::Atom(atom));
-                    }
-                }
-                Lexeme::Open => {
-                    if self.open(at)? {
-                        return Ok(Token::Open);
-                    }
-                }
-                Lexeme::Close => {
-                    if self.close(at.saturating_sub(1))? {
-                        return Ok(Token::Close);
-                    }
-                }
+                Lexeme::Atom => !self.hides_expression(),
+                Lexeme::Open => self.open(at)?,
+                Lexeme::Close => self.close(at)?,
                 Lexeme::End if self.depth > 0 => {
                     return Err(ParseError::new(at, Expected::Byte(b')')));
                 }
                 Lexeme::End if *self.hidden_here() > 0 => {
                     return Err(ParseError::new(at, Expected::Expression));
                 }
-                Lexeme::End => return Ok(Token::End),
+                Lexeme::End => true,
+            };
+            if seen {
+                return Ok(lexeme);
             }
         }
+    }
+
+    /// Goes on to the next token, which must be this one.
+    pub(super) fn expect(&mut self, lexeme: Lexeme, expected: Expected) -> Result<(), ParseError> {
+        if self.advance()? == lexeme {
+            Ok(())
+        } else {
+            Err(ParseError::new(self.last().at(), expected))
+        }
+    }
+
+    /// The last token if that was an atom, else nothing in its place.
+    pub(super) fn last(&self) -> Atom<'a> {
+        self.lexer.last()
     }
 
     /// Enters a list; whether it is to be seen.
@@ -148,7 +165,7 @@ impl<'a> Reader<'a> {
             self.hidden_from = Some(self.depth);
         }
         if self.depth >= DEPTH_MAX {
-            return Err(ParseError::new(at.saturating_sub(1), TOO_DEEP));
+            return Err(ParseError::new(at, TOO_DEEP));
         }
         self.depth = self.depth.saturating_add(1);
         *self.hidden_here() = 0;

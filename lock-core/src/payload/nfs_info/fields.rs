@@ -1,97 +1,88 @@
 //! The fields of a record, in any order, each once.
 
+use core::mem::replace;
+
+use arrayvec::ArrayVec;
+
 use crate::owner::{Host, Pid, Text};
 use crate::payload::date_time::{PART_MAX, WallTime};
 use crate::payload::ocaml_int;
-use crate::payload::parse::{Expected, ParseError};
-use crate::payload::sexp::{Atom, Reader, Token};
+use crate::payload::parse::{Expected, ParseError, Required};
+use crate::payload::sexp::{Atom, Lexeme, Reader};
 
 /// The longest integer that is read, in bytes; OCaml's are shorter unless underscores fill them.
 const INTEGER_MAX: usize = 64;
 
+const NAMES: [&[u8]; 4] = [b"host", b"pid", b"message", b"start_time"];
+
+/// Those of them that a record cannot do without.
+const REQUIRED: [Required; 3] = [Required::Host, Required::Pid, Required::Message];
+
+/// A date or a time of day.
+type Part = ArrayVec<u8, PART_MAX>;
+
 /// The fields read so far.
 #[derive(Default)]
 pub(super) struct Fields {
-    pub(super) host: Option<Host>,
+    pub(super) host: Host,
     pub(super) pid: Option<Pid>,
-    pub(super) message: Option<Text>,
+    pub(super) message: Text,
     pub(super) start_time: Option<WallTime>,
+    /// Which were there, in the order of [`NAMES`].
+    given: [bool; NAMES.len()],
 }
 
 impl Fields {
     /// Reads a field behind its parenthesis.
     pub(super) fn read(&mut self, reader: &mut Reader<'_>) -> Result<(), ParseError> {
-        let name = next_atom(reader)?;
-        let once = ParseError::new(name.at(), Expected::FieldOnce);
-        if name.is(b"host") {
-            let host = next_atom(reader)?.to_array()?;
-            give(&mut self.host, host).ok_or(once)?;
-        } else if name.is(b"pid") {
-            let pid = parse_pid(next_atom(reader)?)?;
-            give(&mut self.pid, pid).ok_or(once)?;
-        } else if name.is(b"message") {
-            let message = next_atom(reader)?.to_array()?;
-            give(&mut self.message, message).ok_or(once)?;
-        } else if name.is(b"start_time") {
-            let time = parse_start_time(reader)?;
-            give(&mut self.start_time, time).ok_or(once)?;
-        } else {
+        reader.expect(Lexeme::Atom, Expected::Atom)?;
+        let name = reader.last();
+        let mut known = NAMES.iter().zip(&mut self.given).enumerate();
+        let Some((number, (_, given))) = known.find(|(_, (known, _))| name.is(known)) else {
             return Err(ParseError::new(name.at(), Expected::FieldName));
+        };
+        let list = number == 3;
+        if list {
+            reader.expect(Lexeme::Open, Expected::List)?;
         }
-        expect_close(reader)
+        reader.expect(Lexeme::Atom, Expected::Atom)?;
+        let atom = reader.last();
+        match number {
+            0 => atom.read_into(&mut self.host)?,
+            1 => self.pid = Some(parse_pid(atom)?),
+            2 => atom.read_into(&mut self.message)?,
+            _ => self.start_time = Some(parse_start_time(atom, reader)?),
+        }
+        if replace(given, true) {
+            return Err(ParseError::new(name.at(), Expected::FieldOnce));
+        }
+        reader.expect(Lexeme::Close, Expected::Byte(b')'))
     }
-}
 
-/// Puts a value where there was none.
-fn give<T>(field: &mut Option<T>, value: T) -> Option<()> {
-    field.replace(value).is_none().then_some(())
+    /// The first that is missing and must not be.
+    pub(super) fn missing(&self) -> Option<Required> {
+        let mut required = REQUIRED.into_iter().zip(self.given);
+        required.find(|(_, given)| !given).map(|(required, _)| required)
+    }
 }
 
 fn parse_pid(atom: Atom<'_>) -> Result<Pid, ParseError> {
-    let pid = atom.to_array::<INTEGER_MAX>()?;
-    ocaml_int::parse(&pid)
-        .and_then(|pid| u64::try_from(pid).ok())
-        .and_then(Pid::new)
-        .ok_or(ParseError::new(atom.at(), Expected::Pid))
+    let mut pid = ArrayVec::<u8, INTEGER_MAX>::new();
+    atom.read_into(&mut pid)?;
+    let pid = ocaml_int::parse(&pid).and_then(|pid| u64::try_from(pid).ok()).and_then(Pid::new);
+    pid.ok_or(ParseError::new(atom.at(), Expected::Pid))
 }
 
-/// Two atoms in a list of their own.
-fn parse_start_time(reader: &mut Reader<'_>) -> Result<WallTime, ParseError> {
-    let (at, token) = next(reader)?;
-    if token != Token::Open {
-        return Err(ParseError::new(at, Expected::List));
-    }
-    let (date_atom, time_atom) = (next_atom(reader)?, next_atom(reader)?);
-    expect_close(reader)?;
-    let date = date_atom.to_array::<PART_MAX>()?;
-    let time = time_atom.to_array::<PART_MAX>()?;
-    WallTime::parse(&date, &time).map_err(|error| {
-        let at = if error.at > date.len() { time_atom.at() } else { date_atom.at() };
+/// Two atoms, of which the first is read, and the parenthesis behind them.
+fn parse_start_time(date: Atom<'_>, reader: &mut Reader<'_>) -> Result<WallTime, ParseError> {
+    reader.expect(Lexeme::Atom, Expected::Atom)?;
+    let time = reader.last();
+    reader.expect(Lexeme::Close, Expected::Byte(b')'))?;
+    let (mut date_text, mut time_text) = (Part::new(), Part::new());
+    date.read_into(&mut date_text)?;
+    time.read_into(&mut time_text)?;
+    WallTime::parse(&date_text, &time_text).map_err(|error| {
+        let at = if error.at > date_text.len() { time.at() } else { date.at() };
         ParseError { at, ..error }
     })
-}
-
-/// A token and where it stands.
-pub(super) fn next<'a>(reader: &mut Reader<'a>) -> Result<(usize, Token<'a>), ParseError> {
-    let token = reader.next_token()?;
-    let at = match token {
-        Token::Atom(atom) => atom.at(),
-        Token::Open | Token::Close => reader.at().saturating_sub(1),
-        Token::End => reader.at(),
-    };
-    Ok((at, token))
-}
-
-fn next_atom<'a>(reader: &mut Reader<'a>) -> Result<Atom<'a>, ParseError> {
-    match next(reader)? {
-        (_, Token::Atom(atom)) => Ok(atom),
-        (at, _) => Err(ParseError::new(at, Expected::Atom)),
-    }
-}
-
-fn expect_close(reader: &mut Reader<'_>) -> Result<(), ParseError> {
-    match next(reader)? {
-        (_, Token::Close) => Ok(()),
-        (at, _) => Err(ParseError::new(at, Expected::Byte(b')'))),
-    }
 }

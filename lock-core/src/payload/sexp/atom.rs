@@ -2,7 +2,7 @@
 
 use arrayvec::ArrayVec;
 
-use crate::payload::parse::{self, ParseError};
+use crate::payload::parse::{Expected, ParseError, decimal};
 
 /// A word, as it stands in the text. Its escapes have been checked.
 ///
@@ -64,12 +64,20 @@ impl<'a> Atom<'a> {
     /// Its bytes in a buffer; an error if they do not fit.
     pub fn to_array<const N: usize>(&self) -> Result<ArrayVec<u8, N>, ParseError> {
         let mut array = ArrayVec::new();
-        for byte in self.bytes() {
-            if array.try_push(byte).is_err() {
-                return Err(ParseError::too_long(self.at, N));
-            }
-        }
+        self.read_into(&mut array)?;
         Ok(array)
+    }
+
+    /// Fills a buffer with its bytes; an error if they do not fit.
+    pub(in crate::payload) fn read_into<const N: usize>(
+        &self,
+        array: &mut ArrayVec<u8, N>,
+    ) -> Result<(), ParseError> {
+        array.clear();
+        for byte in self.bytes() {
+            array.try_push(byte).map_err(|_| ParseError::too_long(self.at, N))?;
+        }
+        Ok(())
     }
 }
 
@@ -89,32 +97,60 @@ impl Iterator for Bytes<'_> {
             return Some(byte);
         }
         loop {
-            let (byte, used) = match *self.raw {
-                [] => return None,
-                [b'\\', ref escape @ ..] if self.quoted => match *escape {
-                    [b'\n', ref rest @ ..] | [b'\r', b'\n', ref rest @ ..] => {
-                        self.raw = skip_blanks(rest);
-                        continue;
-                    }
-                    [b'n', ..] => (b'\n', 2),
-                    [b't', ..] => (b'\t', 2),
-                    [b'r' | b'\r', ..] => (b'\r', 2),
-                    [b'b', ..] => (b'\x08', 2),
-                    [byte @ (b'\\' | b'\'' | b'"'), ..] => (byte, 2),
-                    [b'0'..=b'9', ..] => (escape.get(..3).and_then(decimal_escape)?, 4),
-                    [b'x', ref digits @ ..] => (digits.get(..2).and_then(hex_escape)?, 4),
-                    [byte, ..] => {
-                        self.pending = Some(byte);
-                        (b'\\', 2)
-                    }
-                    [] => return None,
-                },
-                [byte, ..] => (byte, 1),
-            };
-            self.raw = self.raw.get(used..).unwrap_or_default();
-            return Some(byte);
+            let (byte, rest) = self.raw.split_first()?;
+            self.raw = rest;
+            if *byte != b'\\' || !self.quoted {
+                return Some(*byte);
+            }
+            let (meaning, used) = escape(rest).ok()?;
+            self.raw = rest.get(used..).unwrap_or_default();
+            match meaning {
+                Meaning::Byte(byte) => return Some(byte),
+                Meaning::Itself(byte) => {
+                    self.pending = Some(byte);
+                    return Some(b'\\');
+                }
+                Meaning::Nothing => {}
+            }
         }
     }
+}
+
+/// What a backslash and the bytes behind it stand for.
+#[derive(Clone, Copy)]
+pub(super) enum Meaning {
+    Byte(u8),
+    /// The backslash and this byte.
+    Itself(u8),
+    /// A line break that is hidden, with the blanks that start the next line.
+    Nothing,
+}
+
+/// The meaning of what stands behind a backslash, and how many bytes that are.
+pub(super) fn escape(text: &[u8]) -> Result<(Meaning, usize), ParseError> {
+    let (byte, used) = match *text {
+        [b'\n', ref rest @ ..] | [b'\r', b'\n', ref rest @ ..] => {
+            let blanks = rest.iter().take_while(|byte| matches!(byte, b' ' | b'\t')).count();
+            let used = text.len().saturating_sub(rest.len()).saturating_add(blanks);
+            return Ok((Meaning::Nothing, used));
+        }
+        [b'n', ..] => (b'\n', 1),
+        [b't', ..] => (b'\t', 1),
+        [b'r' | b'\r', ..] => (b'\r', 1),
+        [b'b', ..] => (b'\x08', 1),
+        [byte @ (b'\\' | b'\'' | b'"'), ..] => (byte, 1),
+        [b'0'..=b'9', ..] => {
+            let byte = text.get(..3).and_then(decimal).and_then(|byte| u8::try_from(byte).ok());
+            (byte.ok_or(ParseError::new(0, Expected::DecimalEscape))?, 3)
+        }
+        [b'x', ref rest @ ..] => {
+            let byte = rest.get(..2).and_then(hex_digits);
+            (byte.ok_or(ParseError::new(1, Expected::HexEscape))?, 3)
+        }
+        [byte, ..] => return Ok((Meaning::Itself(byte), 1)),
+        [] => return Ok((Meaning::Nothing, 0)),
+    };
+    Ok((Meaning::Byte(byte), used))
 }
 
 /// Where two bytes of a bare atom would open or close a comment.
@@ -122,23 +158,12 @@ pub(super) fn comment_mark(atom: &[u8]) -> Option<usize> {
     atom.windows(2).position(|pair| pair == b"#|" || pair == b"|#")
 }
 
-/// The byte that three decimal digits mean.
-pub(super) fn decimal_escape(digits: &[u8]) -> Option<u8> {
-    u8::try_from(parse::decimal(digits)?).ok()
-}
-
-/// The byte that two hexadecimal digits mean.
-pub(super) fn hex_escape(digits: &[u8]) -> Option<u8> {
+/// The byte that hexadecimal digits, capitals too, mean.
+fn hex_digits(digits: &[u8]) -> Option<u8> {
     digits.iter().try_fold(0u8, |byte, &digit| {
         let value = u8::try_from(char::from(digit).to_digit(16)?).ok()?;
         Some(byte.wrapping_shl(4) | value)
     })
-}
-
-/// A backslash before a line break hides it with the blanks that start the next line.
-fn skip_blanks(text: &[u8]) -> &[u8] {
-    let start = text.iter().position(|byte| !matches!(byte, b' ' | b'\t'));
-    text.get(start.unwrap_or(text.len())..).unwrap_or_default()
 }
 
 #[cfg(test)]
