@@ -231,7 +231,7 @@ proptest! {
             tokens(&text).err(),
         ];
         for error in errors.into_iter().flatten() {
-            prop_assert!(error.at <= text.len(), "{}", error);
+            prop_assert!(error.at as usize <= text.len(), "{}", error);
         }
         let _ = Pidfile::parse(&text);
         let _ = Identity::parse(&text);

@@ -185,7 +185,7 @@ pub fn sexp(bytes: &[u8]) {
 
 /// An error points into the text, or just behind it, and has words for a person.
 fn check_error(error: ParseError, text: &[u8]) {
-    assert!(error.at <= text.len(), "{error}, of {}", text.len());
+    assert!(error.at as usize <= text.len(), "{error}, of {}", text.len());
 }
 
 /// What stands before the first newline, and what behind it.

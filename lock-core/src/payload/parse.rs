@@ -14,8 +14,9 @@ use core::fmt;
 /// ```
 #[derive(Clone, Copy, Debug, Eq, Hash, PartialEq)]
 pub struct ParseError {
-    /// How many bytes precede the place where reading stopped.
-    pub at: usize,
+    /// How many bytes precede the place where reading stopped. Counted in 32 bits,
+    /// so that an error fits a register; in a text of four gigabytes the count starts again.
+    pub at: u32,
     /// What should have stood there.
     pub expected: Expected,
 }
@@ -100,8 +101,8 @@ pub enum Required {
 }
 
 impl ParseError {
-    pub(crate) const fn new(at: usize, expected: Expected) -> ParseError {
-        ParseError { at, expected }
+    pub(crate) fn new(at: usize, expected: Expected) -> ParseError {
+        ParseError { at: u32::try_from(at & 0xffff_ffff).unwrap_or(0), expected }
     }
 
     /// More than `max` bytes from `at` on; `max` has 16 bits.
@@ -110,8 +111,9 @@ impl ParseError {
     }
 
     /// The same error in a text of which what was read starts at `start`.
-    pub(crate) const fn shifted(self, start: usize) -> ParseError {
-        ParseError { at: self.at.saturating_add(start), ..self }
+    pub(crate) fn shifted(self, start: usize) -> ParseError {
+        let start = ParseError::new(start, self.expected);
+        ParseError { at: self.at.wrapping_add(start.at), ..start }
     }
 }
 

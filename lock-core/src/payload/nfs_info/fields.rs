@@ -82,7 +82,7 @@ fn parse_start_time(date: Atom<'_>, reader: &mut Reader<'_>) -> Result<WallTime,
     date.read_into(&mut date_text)?;
     time.read_into(&mut time_text)?;
     WallTime::parse(&date_text, &time_text).map_err(|error| {
-        let at = if error.at > date_text.len() { time.at() } else { date.at() };
-        ParseError { at, ..error }
+        let of_date = !matches!(error.expected, Expected::TimeOfDay);
+        ParseError::new(if of_date { date.at() } else { time.at() }, error.expected)
     })
 }

@@ -141,7 +141,7 @@ fn print_text(
         }
         Err(error) => {
             // In words it would take more bytes than all the rest of this command.
-            out.text(", but not as it writes them, from byte ").number(error.at as u64);
+            out.text(", but not as it writes them, from byte ").number(u64::from(error.at));
             out.text(" on");
         }
     }
