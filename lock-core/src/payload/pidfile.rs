@@ -81,25 +81,36 @@ pub fn write(pid: u32, host: &Host) -> ArrayVec<u8, PIDFILE_MAX> {
 
 /// `tryparse(UInt32, text)`: white space around it, `0x`, `0o` and `0b` in small letters, no sign.
 fn parse_pid(text: &[u8]) -> Option<u32> {
-    // A byte that is not of a UTF-8 character is neither space nor digit to Julia.
-    let number = core::str::from_utf8(text).ok()?.trim_matches(is_space);
-    let (base, digits) = match number.as_bytes() {
-        [b'0', b'x', digits @ ..] => (16, digits),
-        [b'0', b'o', digits @ ..] => (8, digits),
-        [b'0', b'b', digits @ ..] => (2, digits),
-        digits => (10, digits),
+    let number = skip_blanks(text);
+    let (base, mut rest) = match *number {
+        [b'0', b'x', ref digits @ ..] => (16, digits),
+        [b'0', b'o', ref digits @ ..] => (8, digits),
+        [b'0', b'b', ref digits @ ..] => (2, digits),
+        _ => (10, number),
     };
-    if digits.is_empty() {
-        return None;
+    let mut pid = None;
+    while let [byte, after @ ..] = rest {
+        let Some(digit) = char::from(*byte).to_digit(base) else { break };
+        pid = Some(pid.unwrap_or(0u32).checked_mul(base)?.checked_add(digit)?);
+        rest = after;
     }
-    digits.iter().try_fold(0u32, |number, &byte| {
-        number.checked_mul(base)?.checked_add(char::from(byte).to_digit(base)?)
-    })
+    pid.filter(|_| skip_blanks(rest).is_empty())
 }
 
-/// White space to Julia: not the line and paragraph separators of Unicode.
-fn is_space(character: char) -> bool {
-    character.is_whitespace() && !matches!(character, '\u{2028}' | '\u{2029}')
+/// What follows the white space that a text starts with. To Julia that is Unicode's in UTF-8, but
+/// not its line and paragraph separators.
+fn skip_blanks(mut text: &[u8]) -> &[u8] {
+    loop {
+        text = match text {
+            [b'\t'..=b'\r' | b' ', rest @ ..]
+            | [0xc2, 0x85 | 0xa0, rest @ ..]
+            | [0xe1, 0x9a, 0x80, rest @ ..]
+            | [0xe2, 0x80, 0x80..=0x8a | 0xaf, rest @ ..]
+            | [0xe2, 0x81, 0x9f, rest @ ..]
+            | [0xe3, 0x80, 0x80, rest @ ..] => rest,
+            rest => return rest,
+        }
+    }
 }
 
 #[cfg(test)]
@@ -133,6 +144,21 @@ mod tests {
             assert_eq!(Pidfile::parse(file.as_bytes()).pid, pid, "{file}");
         }
         assert_eq!(Pidfile::parse(b"7\xa0").pid, 0);
+    }
+
+    #[test]
+    fn white_space_is_that_of_unicode() {
+        for character in char::MIN..=char::MAX {
+            let blank = character.is_whitespace() && !matches!(character, '\u{2028}' | '\u{2029}');
+            let text = std::format!("{character}7{character}");
+            let pid =
+                if blank { 7 } else { character.to_digit(10).map_or(0, |digit| digit * 101 + 70) };
+            assert_eq!(
+                Pidfile::parse(text.replace(' ', "\t").as_bytes()).pid,
+                pid,
+                "{character:?}"
+            );
+        }
     }
 
     #[test]

@@ -37,8 +37,7 @@ impl Firefox {
     pub fn parse(target: &[u8]) -> Result<Firefox, ParseError> {
         let colon = ParseError::new(target.len(), Expected::Byte(b':'));
         let (address, process) = split_first(target, b':').ok_or(colon)?;
-        let address = core::str::from_utf8(address).ok().and_then(|text| text.parse().ok());
-        let address = address.ok_or(ParseError::new(0, Expected::IpAddress))?;
+        let address = parse_address(address).ok_or(ParseError::new(0, Expected::IpAddress))?;
         let pid = process.strip_prefix(b"+").unwrap_or(process);
         let fcntl_locked = pid.len() < process.len();
         let pid = parse::pid(pid, target.len().saturating_sub(pid.len()))?;
@@ -79,6 +78,25 @@ impl Firefox {
     }
 }
 
+/// Four numbers without zeros in front. Not by `str::parse`, which has IPv6 in mind.
+fn parse_address(text: &[u8]) -> Option<Ipv4Addr> {
+    let mut rest = text;
+    let mut octets = [0; 4];
+    for (number, octet) in octets.iter_mut().enumerate() {
+        if number > 0 {
+            rest = rest.strip_prefix(b".")?;
+        }
+        let digits = rest.iter().position(|byte| *byte == b'.').unwrap_or(rest.len());
+        let (digits, after) = rest.split_at_checked(digits)?;
+        *octet = u8::try_from(parse::decimal(digits)?).ok()?;
+        if digits.len() > 1 && digits.starts_with(b"0") {
+            return None;
+        }
+        rest = after;
+    }
+    rest.is_empty().then_some(Ipv4Addr::from(octets))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -90,6 +108,12 @@ mod tests {
             ("junk", 4, Expected::Byte(b':')),
             ("vm:1", 0, Expected::IpAddress),
             ("1.2.3:1", 0, Expected::IpAddress),
+            ("1.2.3.:1", 0, Expected::IpAddress),
+            ("1.2.3.4.:1", 0, Expected::IpAddress),
+            ("1.2.3.4.5:1", 0, Expected::IpAddress),
+            ("1.2.3.256:1", 0, Expected::IpAddress),
+            ("1.2.03.4:1", 0, Expected::IpAddress),
+            (".1.2.3.4:1", 0, Expected::IpAddress),
             ("1.2.3.4:", 8, Expected::Pid),
             ("1.2.3.4:+x", 9, Expected::Pid),
             ("1.2.3.4:++1", 9, Expected::Pid),
