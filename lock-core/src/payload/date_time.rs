@@ -5,6 +5,7 @@
 //! Source: `core` v0.15 `time.ml`, `date0.ml`; v0.18 reads the same.
 
 mod calendar;
+mod layout;
 mod time_of_day;
 
 use arrayvec::ArrayVec;
@@ -96,7 +97,8 @@ impl WallTime {
         let days = calendar::parse(date).ok_or(ParseError::new(0, Expected::Date))?.days();
         let time_of_day_us =
             time_of_day::parse(time).map_err(|expected| ParseError::new(time_at, expected))?;
-        days.checked_mul(DAY_US)
+        i64::from(days)
+            .checked_mul(DAY_US)
             .and_then(|us| us.checked_add(time_of_day_us))
             .and_then(WallTime::from_us)
             .ok_or(ParseError::new(0, Expected::Year))
@@ -133,12 +135,13 @@ impl WallTime {
     }
 
     /// Days since 1970 and microseconds of the day.
-    fn split(self) -> (i64, u64) {
+    fn split(self) -> (i32, u64) {
         if self == Self::MAX {
             // Its own midnight would be in the year 10000: it is the 24th hour of a last day.
             return (Date::MAX_DAYS, DAY_US.unsigned_abs());
         }
-        (self.0.div_euclid(DAY_US), self.0.rem_euclid(DAY_US).unsigned_abs())
+        let days = i32::try_from(self.0.div_euclid(DAY_US)).unwrap_or(Date::MAX_DAYS);
+        (days, self.0.rem_euclid(DAY_US).unsigned_abs())
     }
 }
 

@@ -84,7 +84,7 @@ impl NfsInfo {
         let range = stripped(file);
         let text = file.get(..range.end).unwrap_or_default();
         let mut reader = Reader::starting_at(text, range.start);
-        reader.expect(Lexeme::Open, Expected::Byte(b'('))?;
+        reader.require(Lexeme::Open, Expected::Byte(b'('))?;
         let mut fields = Fields::default();
         loop {
             match reader.advance()? {
@@ -100,7 +100,7 @@ impl NfsInfo {
                 return Err(ParseError::new(reader.last().at(), Expected::Field(field)));
             }
         };
-        reader.expect(Lexeme::End, Expected::End)?;
+        reader.require(Lexeme::End, Expected::End)?;
         Ok(NfsInfo {
             host: fields.host,
             pid,

@@ -146,7 +146,7 @@ impl<'a> Reader<'a> {
     }
 
     /// Goes on to the next token, which must be this one.
-    pub(super) fn expect(&mut self, lexeme: Lexeme, expected: Expected) -> Result<(), ParseError> {
+    pub(super) fn require(&mut self, lexeme: Lexeme, expected: Expected) -> Result<(), ParseError> {
         if self.advance()? == lexeme {
             Ok(())
         } else {

@@ -2,8 +2,9 @@
 
 use core::num::Wrapping;
 
+use super::layout::read_any;
 use crate::payload::ocaml_int;
-use crate::payload::parse::decimal;
+use crate::payload::parse::split_first;
 
 /// A day that exists.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
@@ -13,21 +14,20 @@ pub(super) struct Date {
     pub(super) day: u8,
 }
 
-const MONTHS: [&[u8; 3]; 12] = [
-    b"Jan", b"Feb", b"Mar", b"Apr", b"May", b"Jun", b"Jul", b"Aug", b"Sep", b"Oct", b"Nov", b"Dec",
-];
+/// The spellings without slashes.
+const LAYOUTS: [&str; 5] = ["YYYY-MM-DD", "YYYYMMDD", "DD NNN YYYY", "YYYY NNN DD", "DDNNNYYYY"];
 
 /// Days in 400 years, after which the calendar repeats.
-const ERA_DAYS: i64 = 146_097;
+const ERA_DAYS: i32 = 146_097;
 
 /// Days from the first of March of year 0 to the first of January of 1970.
-const EPOCH_DAYS: i64 = 719_468;
+const EPOCH_DAYS: i32 = 719_468;
 
 impl Date {
     /// The last day of 9999, in days since 1970.
-    pub(super) const MAX_DAYS: i64 = 2_932_896;
+    pub(super) const MAX_DAYS: i32 = 2_932_896;
 
-    fn new(year: i64, month: i64, day: i64) -> Option<Date> {
+    fn new(year: i32, month: i32, day: i32) -> Option<Date> {
         let leap = year % 4 == 0 && year % 100 != 0 || year % 400 == 0;
         let days = match month {
             2 if leap => 29,
@@ -43,10 +43,10 @@ impl Date {
     }
 
     /// Days since 1970. Years are counted from March here, so that the leap day is the last.
-    pub(super) fn days(self) -> i64 {
-        let month = Wrapping(i64::from(self.month));
-        let before_march = Wrapping(i64::from(self.month < 3));
-        let year = Wrapping(i64::from(self.year)) - before_march;
+    pub(super) fn days(self) -> i32 {
+        let month = Wrapping(i32::from(self.month));
+        let before_march = Wrapping(i32::from(self.month < 3));
+        let year = Wrapping(i32::from(self.year)) - before_march;
         let months = month - Wrapping(3) + Wrapping(12) * before_march;
         let era = year.0.div_euclid(400);
         let year = Wrapping(year.0.rem_euclid(400));
@@ -56,14 +56,14 @@ impl Date {
         let days = Wrapping(365) * year
             + leap_days
             + Wrapping(months_days)
-            + Wrapping(i64::from(self.day))
+            + Wrapping(i32::from(self.day))
             - Wrapping(1);
         (Wrapping(era) * Wrapping(ERA_DAYS) + days - Wrapping(EPOCH_DAYS)).0
     }
 
     /// The day so many days after the start of 1970: at most [`MAX_DAYS`](Self::MAX_DAYS), not
     /// before the year 0.
-    pub(super) fn from_days(days: i64) -> Date {
+    pub(super) fn from_days(days: i32) -> Date {
         let days = Wrapping(days) + Wrapping(EPOCH_DAYS);
         let era = days.0.div_euclid(ERA_DAYS);
         let day = days.0.rem_euclid(ERA_DAYS);
@@ -76,7 +76,7 @@ impl Date {
         let months = Wrapping((Wrapping(5) * day + Wrapping(2)).0 / 153);
         let start = (Wrapping(153) * months + Wrapping(2)).0 / 5;
         let day = day - Wrapping(start) + Wrapping(1);
-        let after_december = Wrapping(i64::from(months.0 >= 10));
+        let after_december = Wrapping(i32::from(months.0 >= 10));
         let month = months + Wrapping(3) - Wrapping(12) * after_december;
         let year = Wrapping(era) * Wrapping(400) + year + after_december;
         Date::new(year.0, month.0, day.0).unwrap_or(Date { year: 0, month: 1, day: 1 })
@@ -85,53 +85,27 @@ impl Date {
 
 /// Reads a date. `12/31/99` is of 1999, `12/31/74` of 2074.
 pub(super) fn parse(text: &[u8]) -> Option<Date> {
-    if text.contains(&b'/') {
-        return parse_slashes(text);
-    }
-    let (year, month, day) = match *text {
-        [y1, y2, y3, y4, b'-', m1, m2, b'-', d1, d2] | [y1, y2, y3, y4, m1, m2, d1, d2] => {
-            ([y1, y2, y3, y4], number(&[m1, m2])?, [d1, d2])
-        }
-        [d1, d2, b' ', m1, m2, m3, b' ', y1, y2, y3, y4]
-        | [y1, y2, y3, y4, b' ', m1, m2, m3, b' ', d1, d2]
-        | [d1, d2, m1, m2, m3, y1, y2, y3, y4] => {
-            ([y1, y2, y3, y4], parse_month([m1, m2, m3])?, [d1, d2])
-        }
-        _ => return None,
-    };
-    Date::new(number(&year)?, month, number(&day)?)
+    let [year, month, day] =
+        if text.contains(&b'/') { parse_slashes(text)? } else { read_any(&LAYOUTS, text)? };
+    Date::new(year, month, day)
 }
 
 /// The year comes first if it has four characters, else last.
-fn parse_slashes(text: &[u8]) -> Option<Date> {
-    let mut parts = text.split(|&byte| byte == b'/');
-    let (first, second, third) = (parts.next()?, parts.next()?, parts.next()?);
-    if parts.next().is_some() {
-        return None;
-    }
-    let (year, month, day) =
-        if first.len() == 4 { (first, second, third) } else { (third, first, second) };
-    let year = match ocaml_int::parse(year)? {
-        year @ ..75 => year.checked_add(2000)?,
-        year @ 75..100 => year.checked_add(1900)?,
-        year => year,
+fn parse_slashes(text: &[u8]) -> Option<[i32; 3]> {
+    let (first, rest) = split_first(text, b'/')?;
+    let (second, third) = split_first(rest, b'/')?;
+    let number = |text| i32::try_from(ocaml_int::parse(text)?).ok();
+    let numbers = [number(first)?, number(second)?, number(third)?];
+    let [year, month, day] = match numbers {
+        numbers if first.len() == 4 => numbers,
+        [month, day, year] => [year, month, day],
     };
-    Date::new(year, ocaml_int::parse(month)?, ocaml_int::parse(day)?)
-}
-
-fn number(digits: &[u8]) -> Option<i64> {
-    i64::try_from(decimal(digits)?).ok()
-}
-
-/// `Nov`, `NOV` or `nov`, but not `nOV`.
-fn parse_month(name: [u8; 3]) -> Option<i64> {
-    let spelt = |month: &[u8; 3]| {
-        let small = month.map(|letter| letter.to_ascii_lowercase());
-        let capital = month.map(|letter| letter.to_ascii_uppercase());
-        [*month, small, capital].contains(&name)
+    let century = match year {
+        ..75 => 2000,
+        75..100 => 1900,
+        _ => 0,
     };
-    let before = MONTHS.iter().position(|month| spelt(month))?;
-    i64::try_from(before).ok()?.checked_add(1)
+    Some([year.checked_add(century)?, month, day])
 }
 
 #[cfg(test)]

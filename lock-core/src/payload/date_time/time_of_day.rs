@@ -1,10 +1,12 @@
 //! Times of day with their offset from UTC, in the spellings that are read.
 
-use crate::payload::parse::{Expected, decimal, split_first};
+use super::layout::read_any;
+use crate::payload::parse::{Expected, split_first};
 
-const MINUTE_S: i64 = 60;
-const HOUR_S: i64 = 60 * MINUTE_S;
 const SECOND_US: i64 = 1_000_000;
+
+/// Two may have a fraction, and two must have a half of the day.
+const SPELLINGS: [&str; 7] = ["hh:mm:ss", "h:mm:ss", "hh:mm", "h:mm", "hhmm", "hh", "h"];
 
 /// Microseconds from midnight UTC to a time of day with an optional offset; less than 0 or more
 /// than a day where the offset leads there.
@@ -24,14 +26,10 @@ pub(super) fn parse(text: &[u8]) -> Result<i64, Expected> {
 
 /// `1`, `01`, `100`, `0100`, `1:00`, `01:00`.
 fn parse_offset(text: &[u8]) -> Option<i64> {
-    match *text {
-        [hour @ b'0'..=b'9'] => parse_time(&[hour, b':', b'0', b'0']),
-        [h1 @ b'0'..=b'9', h2 @ b'0'..=b'9'] => parse_time(&[h1, h2, b':', b'0', b'0']),
-        [_, b':', ..] | [_, _, b':', ..] => parse_time(text),
-        [hour, m1, m2] => parse_time(&[hour, b':', m1, m2]),
-        [h1, h2, m1, m2] => parse_time(&[h1, h2, b':', m1, m2]),
-        _ => None,
+    if text.contains(&b':') {
+        return parse_time(text);
     }
+    since_midnight(read_any(&["h", "hh", "hmm", "hhmm"], text)?, None, &[])
 }
 
 #[derive(Clone, Copy, PartialEq)]
@@ -43,25 +41,23 @@ enum Half {
 /// Microseconds since midnight: `20:54:13.144921`, `20:54`, `2054`, `8:54pm`, `8pm`.
 fn parse_time(text: &[u8]) -> Option<i64> {
     let (text, half) = split_half(text);
-    let (hour, rest) = match *text {
-        [h, b':', ref rest @ ..] => (digits(&[h])?, Rest::AfterColon(rest)),
-        [h1, h2, b':', ref rest @ ..] => (digits(&[h1, h2])?, Rest::AfterColon(rest)),
-        [h] => (digits(&[h])?, Rest::Nothing),
-        [h1, h2] => (digits(&[h1, h2])?, Rest::Nothing),
-        [h1, h2, m1, m2] => (digits(&[h1, h2])?, Rest::Minutes(digits(&[m1, m2])?)),
-        _ => return None,
+    let (time, fraction) = split_first(text, b'.').unzip();
+    let spellings = match (fraction, half) {
+        (Some(_), _) => SPELLINGS.get(..2)?,
+        (None, None) => SPELLINGS.get(..5)?,
+        (None, Some(_)) => &SPELLINGS[..],
     };
-    let (minute, (second, fraction)) = match rest {
-        Rest::Nothing if half.is_none() => return None,
-        Rest::Nothing => (0, (0, Fraction::NONE)),
-        Rest::Minutes(minute) => (minute, (0, Fraction::NONE)),
-        Rest::AfterColon(&[m1, m2]) => (digits(&[m1, m2])?, (0, Fraction::NONE)),
-        Rest::AfterColon(&[m1, m2, b':', ref rest @ ..]) => {
-            (digits(&[m1, m2])?, parse_seconds(rest)?)
-        }
-        Rest::AfterColon(_) => return None,
-    };
-    let past_midnight = minute > 0 || second > 0 || !fraction.is_zero;
+    let numbers = read_any(spellings, time.unwrap_or(text))?;
+    since_midnight(numbers, half, fraction.unwrap_or_default())
+}
+
+fn since_midnight(
+    [hour, minute, second]: [i32; 3],
+    half: Option<Half>,
+    fraction: &[u8],
+) -> Option<i64> {
+    let (fraction_us, is_zero) = parse_fraction(fraction)?;
+    let past_midnight = minute > 0 || second > 0 || !is_zero;
     let hour = match (half, hour) {
         (None, 24) if past_midnight => return None,
         (Some(Half::Am), 12) => 0,
@@ -72,87 +68,46 @@ fn parse_time(text: &[u8]) -> Option<i64> {
     if minute > 59 || second > 60 {
         return None;
     }
-    let fraction_us = if second == 60 { 0 } else { fraction.us };
-    let seconds = hour
-        .checked_mul(HOUR_S)?
-        .checked_add(minute.checked_mul(MINUTE_S)?)?
-        .checked_add(second)?;
-    seconds.checked_mul(SECOND_US)?.checked_add(fraction_us)
+    let fraction_us = if second == 60 { 0 } else { fraction_us };
+    let minutes = hour.checked_mul(60)?.checked_add(minute)?;
+    let seconds = minutes.checked_mul(60)?.checked_add(second)?;
+    i64::from(seconds).checked_mul(SECOND_US)?.checked_add(i64::from(fraction_us))
 }
 
-/// What stands behind the hours.
-enum Rest<'a> {
-    Nothing,
-    Minutes(i64),
-    AfterColon(&'a [u8]),
-}
-
-/// Part of a second.
-#[derive(Clone, Copy)]
-struct Fraction {
-    /// Rounded.
-    us: i64,
-    /// Before rounding.
-    is_zero: bool,
-}
-
-impl Fraction {
-    const NONE: Fraction = Fraction { us: 0, is_zero: true };
-}
-
-fn parse_seconds(text: &[u8]) -> Option<(i64, Fraction)> {
-    match *text {
-        [s1, s2] => Some((digits(&[s1, s2])?, Fraction::NONE)),
-        [s1, s2, b'.', ref fraction @ ..] => Some((digits(&[s1, s2])?, parse_fraction(fraction)?)),
-        _ => None,
-    }
-}
-
-/// Any number of digits, none included, and underscores.
-fn parse_fraction(text: &[u8]) -> Option<Fraction> {
-    let mut fraction = Fraction::NONE;
-    let mut scale = SECOND_US;
+/// Any number of digits, none included, and underscores: microseconds, rounded, and whether it was
+/// nothing before that.
+fn parse_fraction(text: &[u8]) -> Option<(u32, bool)> {
+    let (mut us, mut is_zero) = (0u32, true);
+    let mut scale = 1_000_000u32;
     for &byte in text.iter().filter(|&&byte| byte != b'_') {
-        let digit = i64::from(char::from(byte).to_digit(10)?);
-        fraction.is_zero &= digit == 0;
-        let us = match scale {
+        let digit = char::from(byte).to_digit(10)?;
+        is_zero &= digit == 0;
+        us = us.checked_add(match scale {
             0 => 0,
             // The seventh digit rounds; those behind it say nothing.
-            1 => i64::from(digit >= 5),
+            1 => u32::from(digit >= 5),
             _ => digit.checked_mul(scale / 10)?,
-        };
-        fraction.us = fraction.us.checked_add(us)?;
+        })?;
         scale /= 10;
     }
-    Some(fraction)
+    Some((us, is_zero))
 }
 
 /// Takes `a`, `am`, `a.m`, `a.m.` off the end, in small letters or capitals, and the same with `p`.
 fn split_half(text: &[u8]) -> (&[u8], Option<Half>) {
-    const SUFFIXES: [(&str, Half); 16] = [
-        ("a.m.", Half::Am),
-        ("A.M.", Half::Am),
-        ("a.m", Half::Am),
-        ("A.M", Half::Am),
-        ("am", Half::Am),
-        ("AM", Half::Am),
-        ("a", Half::Am),
-        ("A", Half::Am),
-        ("p.m.", Half::Pm),
-        ("P.M.", Half::Pm),
-        ("p.m", Half::Pm),
-        ("P.M", Half::Pm),
-        ("pm", Half::Pm),
-        ("PM", Half::Pm),
-        ("p", Half::Pm),
-        ("P", Half::Pm),
-    ];
-    SUFFIXES
-        .iter()
-        .find_map(|(suffix, half)| Some((text.strip_suffix(suffix.as_bytes())?, Some(*half))))
-        .unwrap_or((text, None))
-}
-
-fn digits(digits: &[u8]) -> Option<i64> {
-    i64::try_from(decimal(digits)?).ok()
+    let (time, half, capital) = match *text {
+        [ref time @ .., half, b'.', b'm', b'.']
+        | [ref time @ .., half, b'.', b'm']
+        | [ref time @ .., half, b'm'] => (time, half, false),
+        [ref time @ .., half, b'.', b'M', b'.']
+        | [ref time @ .., half, b'.', b'M']
+        | [ref time @ .., half, b'M'] => (time, half, true),
+        [ref time @ .., half] => (time, half, half.is_ascii_uppercase()),
+        [] => return (text, None),
+    };
+    match (half, capital) {
+        (b'a', false) | (b'A', true) => (time, Some(Half::Am)),
+        (b'p', false) | (b'P', true) => (time, Some(Half::Pm)),
+        _ => (text, None),
+    }
 }

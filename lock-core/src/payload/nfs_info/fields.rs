@@ -35,7 +35,7 @@ pub(super) struct Fields {
 impl Fields {
     /// Reads a field behind its parenthesis.
     pub(super) fn read(&mut self, reader: &mut Reader<'_>) -> Result<(), ParseError> {
-        reader.expect(Lexeme::Atom, Expected::Atom)?;
+        reader.require(Lexeme::Atom, Expected::Atom)?;
         let name = reader.last();
         let mut known = NAMES.iter().zip(&mut self.given).enumerate();
         let Some((number, (_, given))) = known.find(|(_, (known, _))| name.is(known)) else {
@@ -43,9 +43,9 @@ impl Fields {
         };
         let list = number == 3;
         if list {
-            reader.expect(Lexeme::Open, Expected::List)?;
+            reader.require(Lexeme::Open, Expected::List)?;
         }
-        reader.expect(Lexeme::Atom, Expected::Atom)?;
+        reader.require(Lexeme::Atom, Expected::Atom)?;
         let atom = reader.last();
         match number {
             0 => atom.read_into(&mut self.host)?,
@@ -56,7 +56,7 @@ impl Fields {
         if replace(given, true) {
             return Err(ParseError::new(name.at(), Expected::FieldOnce));
         }
-        reader.expect(Lexeme::Close, Expected::Byte(b')'))
+        reader.require(Lexeme::Close, Expected::Byte(b')'))
     }
 
     /// The first that is missing and must not be.
@@ -75,9 +75,9 @@ fn parse_pid(atom: Atom<'_>) -> Result<Pid, ParseError> {
 
 /// Two atoms, of which the first is read, and the parenthesis behind them.
 fn parse_start_time(date: Atom<'_>, reader: &mut Reader<'_>) -> Result<WallTime, ParseError> {
-    reader.expect(Lexeme::Atom, Expected::Atom)?;
+    reader.require(Lexeme::Atom, Expected::Atom)?;
     let time = reader.last();
-    reader.expect(Lexeme::Close, Expected::Byte(b')'))?;
+    reader.require(Lexeme::Close, Expected::Byte(b')'))?;
     let (mut date_text, mut time_text) = (Part::new(), Part::new());
     date.read_into(&mut date_text)?;
     time.read_into(&mut time_text)?;
