@@ -10,7 +10,7 @@ mod table;
 use super::parse::ParseError;
 use crate::os::FileType;
 use crate::staleness::Claim;
-use table::{CONVENTIONS, Name};
+use table::{CONVENTIONS, Name, fits_any};
 
 /// A way to write down a lock.
 ///
@@ -89,32 +89,62 @@ pub fn identify<'a>(
     name: &'a [u8],
     content: &'a [u8],
 ) -> impl Iterator<Item = Finding> + use<'a> {
-    const BEST_FIRST: [Likelihood; 5] = [
-        Likelihood::OwnName,
-        Likelihood::OwnContent,
-        Likelihood::SharedName,
-        Likelihood::OnlyName,
-        Likelihood::Possible,
-    ];
-    BEST_FIRST.into_iter().flat_map(move |wanted| {
-        let fits = move |convention: &&Convention| convention.carriers.contains(&carrier);
-        CONVENTIONS.iter().filter(fits).filter_map(move |convention| {
-            let claim = (convention.read)(content);
-            (convention.likelihood(name, content, claim.is_ok()) == Some(wanted))
-                .then_some(Finding { convention, claim })
-        })
-    })
+    Findings { carrier, name, content, wanted: Likelihood::OwnName, rest: &CONVENTIONS }
+}
+
+/// The conventions on their way, those of one likelihood after those of the other.
+struct Findings<'a> {
+    carrier: FileType,
+    name: &'a [u8],
+    content: &'a [u8],
+    wanted: Likelihood,
+    /// Those not tried yet for this likelihood.
+    rest: &'static [Convention],
+}
+
+impl Iterator for Findings<'_> {
+    type Item = Finding;
+
+    fn next(&mut self) -> Option<Finding> {
+        loop {
+            let Some((convention, rest)) = self.rest.split_first() else {
+                self.wanted = self.wanted.less()?;
+                self.rest = &CONVENTIONS;
+                continue;
+            };
+            self.rest = rest;
+            if convention.carriers.contains(&self.carrier) {
+                let claim = (convention.read)(self.content);
+                let likelihood = convention.likelihood(self.name, self.content, claim.is_ok());
+                if likelihood == Some(self.wanted) {
+                    return Some(Finding { convention, claim });
+                }
+            }
+        }
+    }
+}
+
+impl Likelihood {
+    /// The next best.
+    fn less(self) -> Option<Likelihood> {
+        match self {
+            Likelihood::OwnName => Some(Likelihood::OwnContent),
+            Likelihood::OwnContent => Some(Likelihood::SharedName),
+            Likelihood::SharedName => Some(Likelihood::OnlyName),
+            Likelihood::OnlyName => Some(Likelihood::Possible),
+            Likelihood::Possible => None,
+        }
+    }
 }
 
 impl Convention {
     fn likelihood(&self, name: &[u8], content: &[u8], readable: bool) -> Option<Likelihood> {
-        let matches = |patterns: &[table::Pattern]| patterns.iter().any(|one| one.matches(name));
         Some(match self.file_name {
-            Name::Own(patterns) if matches(patterns) && readable => Likelihood::OwnName,
-            Name::Own(patterns) if matches(patterns) => Likelihood::OnlyName,
+            Name::Own(names) if fits_any(names, name) && readable => Likelihood::OwnName,
+            Name::Own(names) if fits_any(names, name) => Likelihood::OnlyName,
             _ if !readable => return None,
             _ if (self.is_telling)(content) => Likelihood::OwnContent,
-            Name::Shared(patterns) if matches(patterns) => Likelihood::SharedName,
+            Name::Shared(names) if fits_any(names, name) => Likelihood::SharedName,
             Name::Own(_) | Name::Shared(_) => return None,
             Name::Any => Likelihood::Possible,
         })

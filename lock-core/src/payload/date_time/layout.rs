@@ -20,7 +20,7 @@ pub(super) fn read(layout: &[u8], text: &[u8]) -> Option<[i32; 3]> {
             b'D' | b's' => &mut third,
             b'N' if second > 0 => continue,
             b'N' => {
-                second = month(text.get(place..)?.first_chunk()?)?;
+                second = month(*text.get(place..)?.first_chunk()?)?;
                 continue;
             }
             _ if kind == byte => continue,
@@ -38,7 +38,7 @@ pub(super) fn read_any(layouts: &[&str], text: &[u8]) -> Option<[i32; 3]> {
 }
 
 /// `Nov`, `NOV` or `nov`, but not `nOV`.
-fn month(name: &[u8; 3]) -> Option<i32> {
+fn month(name: [u8; 3]) -> Option<i32> {
     let small = name.map(|letter| letter.is_ascii_lowercase());
     if !matches!(small, [_, true, true] | [false, false, false]) {
         return None;

@@ -8,7 +8,7 @@ use super::read::{
 use crate::os::FileType::{Directory, Regular, Symlink};
 use crate::payload::link_target::{Chromium, Emacs, Firefox, Mercurial};
 use crate::payload::nfs_info::NfsInfo;
-use crate::payload::parse::{Expected, ParseError};
+use crate::payload::parse::{Expected, ParseError, split_first};
 use crate::payload::pid_text::{ANONYMOUS, Dialect};
 use crate::payload::pidfile::Pidfile;
 use crate::payload::python;
@@ -19,25 +19,14 @@ use crate::staleness::Claim;
 pub(super) enum Name {
     /// Anything.
     Any,
-    /// One of these, as nobody else does.
-    Own(&'static [Pattern]),
+    /// One of these, as nobody else does: patterns with a star at most, between spaces.
+    Own(&'static str),
     /// One of these, as others do too.
-    Shared(&'static [Pattern]),
+    Shared(&'static str),
 }
-
-/// A set of file names.
-#[derive(Debug)]
-pub(super) enum Pattern {
-    Exactly(&'static [u8]),
-    Prefix(&'static [u8]),
-    Suffix(&'static [u8]),
-    Both(&'static [u8], &'static [u8]),
-}
-
-use Pattern::{Both, Exactly, Prefix, Suffix};
 
 /// Where several fit equally, the first is named first.
-pub(super) const CONVENTIONS: &[Convention] = &[
+pub(super) static CONVENTIONS: [Convention; 27] = [
     Convention {
         name: "lockbox, symlink",
         rule: "free if its process is provably gone: by boot, namespaces, pid and start time",
@@ -58,7 +47,7 @@ pub(super) const CONVENTIONS: &[Convention] = &[
         name: "Lock_file_blocking.Nfs",
         rule: "free if the host is this one and no process has the pid and start time",
         carriers: &[Regular],
-        file_name: Name::Own(&[Suffix(b".nfs_lock")]),
+        file_name: Name::Own("*.nfs_lock"),
         is_telling: always,
         read: |file| NfsInfo::parse(file).map(|info| info.claim()),
     },
@@ -66,7 +55,7 @@ pub(super) const CONVENTIONS: &[Convention] = &[
         name: "systemd",
         rule: "held while somebody has a record lock on it",
         carriers: &[Regular],
-        file_name: Name::Own(&[Both(b".#", b".lck")]),
+        file_name: Name::Own(".#*.lck"),
         is_telling: never,
         read: nothing_in_it,
     },
@@ -74,7 +63,7 @@ pub(super) const CONVENTIONS: &[Convention] = &[
         name: "Emacs",
         rule: "free if the host is this one and was restarted, or has no such process",
         carriers: &[Symlink, Regular],
-        file_name: Name::Own(&[Prefix(b".#")]),
+        file_name: Name::Own(".#*"),
         is_telling: always,
         read: |text| Emacs::parse(text)?.claim(),
     },
@@ -82,7 +71,7 @@ pub(super) const CONVENTIONS: &[Convention] = &[
         name: "Firefox",
         rule: "free if .parentlock can be locked, or the address is local and the process gone",
         carriers: &[Symlink],
-        file_name: Name::Shared(&[Exactly(b"lock")]),
+        file_name: Name::Shared("lock"),
         is_telling: always,
         read: |target| Firefox::parse(target).map(|lock| lock.claim()),
     },
@@ -90,7 +79,7 @@ pub(super) const CONVENTIONS: &[Convention] = &[
         name: "Mercurial",
         rule: "free if host and pid namespace are this process's and no process has the pid",
         carriers: &[Symlink, Regular],
-        file_name: Name::Shared(&[Exactly(b"lock"), Exactly(b"wlock"), Suffix(b".break")]),
+        file_name: Name::Shared("lock wlock *.break"),
         is_telling: |text| text.contains(&b'/'),
         read: |text| Mercurial::parse(text)?.claim(),
     },
@@ -98,7 +87,7 @@ pub(super) const CONVENTIONS: &[Convention] = &[
         name: "Chromium",
         rule: "free if the host is this one and the pid is not a browser's",
         carriers: &[Symlink],
-        file_name: Name::Own(&[Exactly(b"SingletonLock")]),
+        file_name: Name::Own("SingletonLock"),
         is_telling: never,
         read: |target| Chromium::parse(target)?.claim(),
     },
@@ -106,7 +95,7 @@ pub(super) const CONVENTIONS: &[Convention] = &[
         name: "PostgreSQL",
         rule: "free if no process has the pid and nobody uses the shared memory of line 7",
         carriers: &[Regular],
-        file_name: Name::Own(&[Exactly(b"postmaster.pid"), Both(b".s.PGSQL.", b".lock")]),
+        file_name: Name::Own("postmaster.pid .s.PGSQL.*.lock"),
         is_telling: never,
         read: |file| pid_text(file, |_| true),
     },
@@ -114,7 +103,7 @@ pub(super) const CONVENTIONS: &[Convention] = &[
         name: "X11",
         rule: "free if no process has the pid, or the file is not of eleven bytes",
         carriers: &[Regular],
-        file_name: Name::Own(&[Both(b".X", b"-lock")]),
+        file_name: Name::Own(".X*-lock"),
         is_telling: never,
         read: pid_column,
     },
@@ -122,7 +111,7 @@ pub(super) const CONVENTIONS: &[Convention] = &[
         name: "UUCP",
         rule: "free if no process has the pid",
         carriers: &[Regular],
-        file_name: Name::Own(&[Prefix(b"LCK.")]),
+        file_name: Name::Own("LCK.*"),
         is_telling: never,
         read: |file| pid_text(file, |_| true),
     },
@@ -130,7 +119,7 @@ pub(super) const CONVENTIONS: &[Convention] = &[
         name: "git, core.lockfilePid",
         rule: "names the holder of the lock beside it; git never breaks that",
         carriers: &[Regular],
-        file_name: Name::Own(&[Suffix(b"~pid.lock")]),
+        file_name: Name::Own("*~pid.lock"),
         is_telling: always,
         read: |file| pid_text(file, |dialect| dialect == Dialect::Tagged),
     },
@@ -138,7 +127,7 @@ pub(super) const CONVENTIONS: &[Convention] = &[
         name: "Pidfile.jl",
         rule: "free if older than the taker's stale_age and its process gone, or 25 times as old",
         carriers: &[Regular],
-        file_name: Name::Own(&[Suffix(b".pidfile")]),
+        file_name: Name::Own("*.pidfile"),
         is_telling: names_pid_and_host,
         read: |file| Pidfile::parse(file).claim(),
     },
@@ -146,7 +135,7 @@ pub(super) const CONVENTIONS: &[Convention] = &[
         name: "BSD pidfile(3)",
         rule: "held while somebody has it flocked",
         carriers: &[Regular],
-        file_name: Name::Shared(&[Suffix(b".pid")]),
+        file_name: Name::Shared("*.pid"),
         is_telling: never,
         read: |file| pid_text(file, |dialect| dialect == Dialect::Bare),
     },
@@ -154,7 +143,7 @@ pub(super) const CONVENTIONS: &[Convention] = &[
         name: "a daemon's pid file",
         rule: "free if no process has the pid, unless it is also locked",
         carriers: &[Regular],
-        file_name: Name::Shared(&[Suffix(b".pid")]),
+        file_name: Name::Shared("*.pid"),
         is_telling: never,
         read: |file| pid_text(file, |dialect| dialect == Dialect::Line),
     },
@@ -162,7 +151,7 @@ pub(super) const CONVENTIONS: &[Convention] = &[
         name: "Python filelock, soft",
         rule: "free if the host is this one and no process has the pid",
         carriers: &[Regular],
-        file_name: Name::Shared(&[Suffix(b".lock")]),
+        file_name: Name::Shared("*.lock"),
         is_telling: never,
         read: python::filelock,
     },
@@ -178,7 +167,7 @@ pub(super) const CONVENTIONS: &[Convention] = &[
         name: "liblockfile",
         rule: "free if its process is gone or, where none is named, after five minutes",
         carriers: &[Regular],
-        file_name: Name::Shared(&[Suffix(b".lock")]),
+        file_name: Name::Shared("*.lock"),
         is_telling: never,
         read: |file| pid_text(file, |dialect| matches!(dialect, Dialect::Line | Dialect::Nul)),
     },
@@ -186,7 +175,7 @@ pub(super) const CONVENTIONS: &[Convention] = &[
         name: "procmail",
         rule: "held until its age exceeds what lockfile -l says",
         carriers: &[Regular],
-        file_name: Name::Shared(&[Suffix(b".lock")]),
+        file_name: Name::Shared("*.lock"),
         is_telling: never,
         read: |file| match file {
             ANONYMOUS => Ok(Claim::default()),
@@ -197,7 +186,7 @@ pub(super) const CONVENTIONS: &[Convention] = &[
         name: "git",
         rule: "held until it is removed; its content is the new file",
         carriers: &[Regular],
-        file_name: Name::Shared(&[Suffix(b".lock")]),
+        file_name: Name::Shared("*.lock"),
         is_telling: never,
         read: |_| Ok(Claim::default()),
     },
@@ -205,7 +194,7 @@ pub(super) const CONVENTIONS: &[Convention] = &[
         name: "npm proper-lockfile",
         rule: "free if it was not touched for ten seconds",
         carriers: &[Directory],
-        file_name: Name::Shared(&[Suffix(b".lock")]),
+        file_name: Name::Shared("*.lock"),
         is_telling: never,
         read: nothing_in_it,
     },
@@ -213,7 +202,7 @@ pub(super) const CONVENTIONS: &[Convention] = &[
         name: "SQLite, unix-dotfile",
         rule: "held until it is removed",
         carriers: &[Directory],
-        file_name: Name::Shared(&[Suffix(b".lock")]),
+        file_name: Name::Shared("*.lock"),
         is_telling: never,
         read: nothing_in_it,
     },
@@ -259,13 +248,14 @@ pub(super) const CONVENTIONS: &[Convention] = &[
     },
 ];
 
-impl Pattern {
-    pub(super) fn matches(&self, name: &[u8]) -> bool {
-        match self {
-            Exactly(whole) => name == *whole,
-            Prefix(start) => name.starts_with(start),
-            Suffix(end) => name.ends_with(end),
-            Both(start, end) => name.strip_prefix(*start).is_some_and(|rest| rest.ends_with(end)),
-        }
+/// Whether a name fits one of the patterns.
+pub(super) fn fits_any(patterns: &str, name: &[u8]) -> bool {
+    patterns.as_bytes().split(|&byte| byte == b' ').any(|pattern| fits(pattern, name))
+}
+
+fn fits(pattern: &[u8], name: &[u8]) -> bool {
+    match split_first(pattern, b'*') {
+        Some((start, end)) => name.strip_prefix(start).is_some_and(|rest| rest.ends_with(end)),
+        None => name == pattern,
     }
 }

@@ -4,7 +4,7 @@ use core::ffi::CStr;
 
 use lock_core::fault::{Fault, FaultKind};
 use lock_core::os::{Access, Contents, Dirs, FileType, Files, Node, Symlinks};
-use lock_core::owner::Pid;
+use lock_core::owner::{Owner, Pid};
 use lock_core::payload::identify::{Finding, identify};
 use lock_core::scheme::breaking::{Rule, Terms, verdict};
 use lock_core::staleness::{Alive, Claim, Policy, Verdict};
@@ -49,7 +49,6 @@ fn explain(settings: &Settings, path: &CStr) -> Result<(), Fault> {
         rule: Rule::Strict(Policy::default()),
         local: is_local(lend(&dir)),
     };
-    let mut found = identify(carrier, name.to_bytes(), content).peekable();
     let mut out = Out::stdout();
     if settings.json {
         out.text("{\"path\":");
@@ -57,10 +56,9 @@ fn explain(settings: &Settings, path: &CStr) -> Result<(), Fault> {
         out.text(",\"type\":\"").text(type_name(carrier)).text("\",\"conventions\":[");
     } else {
         out.foreign(path.to_bytes()).text(": a ").text(type_name(carrier));
-        out.text(if found.peek().is_none() { ", by no convention known here\n" } else { "\n" });
     }
     let mut first = true;
-    for finding in found {
+    for finding in identify(carrier, name.to_bytes(), content) {
         let standing = finding.claim.as_ref().ok().map(|claim| {
             // Only what is not touched here counts: the processes, not the flock.
             let verdict = verdict(&sys, &terms, Some(claim), 0, false);
@@ -76,6 +74,8 @@ fn explain(settings: &Settings, path: &CStr) -> Result<(), Fault> {
     }
     if settings.json {
         out.text("]}\n");
+    } else if first {
+        out.text(", by no convention known here\n");
     }
     Ok(())
 }
@@ -130,7 +130,7 @@ fn print_text(
     standing: Option<(Verdict, &'static str)>,
     first: bool,
 ) {
-    out.text(if first { "  written by " } else { "  or by " });
+    out.text(if first { "\n  written by " } else { "  or by " });
     out.text(finding.convention.name);
     match &finding.claim {
         Ok(claim) => {
@@ -161,7 +161,8 @@ fn print_json(out: &mut Out, finding: &Finding, standing: Option<(Verdict, &'sta
         _ => "unknown",
     });
     out.text("\",\"owner\":{\"pid\":");
-    let owner = finding.claim.as_ref().map(|claim| claim.owner.clone()).unwrap_or_default();
+    let nobody = Owner::default();
+    let owner = finding.claim.as_ref().map_or(&nobody, |claim| &claim.owner);
     json::number(out, owner.pid.map(Pid::get));
     out.text(",\"host\":");
     json::maybe(out, owner.host.as_deref());
