@@ -36,7 +36,7 @@ const ROUNDS: u8 = 16;
 pub(super) fn test(dir: OwnedFd, kind: Kind, gate: &Gate) -> Outcome {
     race(&dir, kind, gate)?;
     if matches!(kind, Kind::Nfs | Kind::Pidfile) {
-        count_links(&dir, kind)?;
+        check_links(&dir, kind)?;
     }
     let contender = contender(dir, kind)?;
     let mine = take(&contender)?.ok_or(Flaw::NotReleased)?;
@@ -161,20 +161,27 @@ fn make(dir: &OwnedFd, kind: Kind, name: &CStr, side: u8) -> Result<bool, Errno>
 }
 
 /// Whether a file with two names says so, by its descriptor and by both names.
+fn check_links(dir: &OwnedFd, kind: Kind) -> Result<(), Flaw> {
+    match count_links(dir, kind) {
+        Ok(2) => Ok(()),
+        Ok(links) => Err(Flaw::LinkCount(links)),
+        Err(errno) => Err(Flaw::Refused(fault(Call::Link, Node::Lock, errno))),
+    }
+}
+
+/// How many names a file with two has, as one who says another number has it, if one does.
 #[allow(clippy::unnecessary_cast, reason = "its width differs between architectures")]
-fn count_links(dir: &OwnedFd, kind: Kind) -> Result<(), Flaw> {
-    let failed = |errno| Flaw::Refused(fault(Call::Link, Node::Lock, errno));
-    let names = [b"-one", b"-two"].map(|end| FileName::new(&[kind.name().as_bytes(), end]));
-    let [Ok(one), Ok(two)] = names else { return Err(Flaw::NotAtomic) };
-    let file = create(dir, one.as_c_str()).map_err(failed)?;
-    linkat(lend(dir), one.as_c_str(), lend(dir), two.as_c_str(), AtFlags::empty())
-        .map_err(failed)?;
-    let by_name = |name: &FileName| statat(lend(dir), name.as_c_str(), AtFlags::empty());
-    for stat in [fstat(lend(&file)), by_name(&one), by_name(&two)] {
-        let links = stat.map_err(failed)?.st_nlink as u64;
-        if links != 2 {
-            return Err(Flaw::LinkCount(links));
+fn count_links(dir: &OwnedFd, kind: Kind) -> Result<u64, Errno> {
+    let name =
+        |end: &[u8]| FileName::new(&[kind.name().as_bytes(), end]).map_err(|_| Errno::NAMETOOLONG);
+    let (one, two) = (name(b"-one")?, name(b"-two")?);
+    let file = create(dir, one.as_c_str())?;
+    linkat(lend(dir), one.as_c_str(), lend(dir), two.as_c_str(), AtFlags::empty())?;
+    let mut links = fstat(lend(&file))?.st_nlink as u64;
+    for name in [&one, &two] {
+        if links == 2 {
+            links = statat(lend(dir), name.as_c_str(), AtFlags::empty())?.st_nlink as u64;
         }
     }
-    Ok(())
+    Ok(links)
 }

@@ -80,8 +80,10 @@ pub struct LocalLocks {
     pub record: bool,
 }
 
-/// Names of file systems by their nature; the number is that of `statfs(2)`.
-const KNOWN: [(&[u8], u32, Nature); 35] = [
+/// The name of a file system, its number to `statfs(2)`, and its nature.
+type Known = (&'static [u8], u32, Nature);
+
+static KNOWN: [Known; 35] = [
     (b"ext4", 0xEF53, Nature::Local),
     (b"ext3", 0xEF53, Nature::Local),
     (b"ext2", 0xEF53, Nature::Local),
@@ -121,34 +123,16 @@ const KNOWN: [(&[u8], u32, Nature); 35] = [
 ];
 
 /// Options worth telling: whole, or up to the equals sign.
-const TELLING: [&[u8]; 26] = [
-    b"ro",
-    b"sync",
-    b"nolock",
-    b"lock",
-    b"local_lock",
-    b"nobrl",
-    b"brl",
-    b"soft",
-    b"softerr",
-    b"hard",
-    b"vers",
-    b"nfsvers",
-    b"noac",
-    b"actimeo",
-    b"lookupcache",
-    b"cache",
-    b"flock",
-    b"noflock",
-    b"localflock",
-    b"localflocks",
-    b"noposix",
-    b"forcemand",
-    b"trans",
-    b"version",
-    b"timeo",
-    b"volatile",
-];
+const TELLING: &[u8] = b"ro,sync,nolock,lock,local_lock,nobrl,brl,soft,softerr,hard,vers,nfsvers,\
+noac,actimeo,lookupcache,cache,flock,noflock,localflock,localflocks,noposix,forcemand,trans,\
+version,timeo,volatile";
+
+/// Options that keep `flock(2)` on this machine.
+const FLOCK_IS_LOCAL: &[u8] =
+    b"nolock,local_lock=all,nobrl,localflock,local_lock=flock,localflocks";
+
+/// Options that keep POSIX and OFD locks on this machine.
+const RECORD_IS_LOCAL: &[u8] = b"nolock,local_lock=all,nobrl,localflock,local_lock=posix";
 
 /// Looks at the file system of an open directory.
 pub(super) fn look(dir: BorrowedFd<'_>) -> Result<FileSystem, Errno> {
@@ -159,8 +143,7 @@ pub(super) fn look(dir: BorrowedFd<'_>) -> Result<FileSystem, Errno> {
         FileSystem::new(magic, mount.name, mount.options, mount.super_options)
     });
     Ok(seen.unwrap_or_else(|| {
-        let by_number = KNOWN.iter().find(|(_, number, _)| *number == magic);
-        FileSystem::new(magic, by_number.map_or(b"unknown", |(name, ..)| name), b"", b"")
+        FileSystem::new(magic, by_number(magic).map_or(b"unknown", |(name, ..)| name), b"", b"")
     }))
 }
 
@@ -194,9 +177,10 @@ impl FileSystem {
             nature: nature(name, magic),
             local_locks: LocalLocks::default(),
         };
-        let comma = |&byte: &u8| byte == b',';
-        for option in options.split(comma).chain(super_options.split(comma)) {
-            all.add(option);
+        for options in [options, super_options] {
+            for option in options.split(is_comma) {
+                all.add(option);
+            }
         }
         all
     }
@@ -204,22 +188,17 @@ impl FileSystem {
     /// Notes an option, if it matters.
     fn add(&mut self, option: &[u8]) {
         let key = option.split(|&byte| byte == b'=').next().unwrap_or(option);
-        if !TELLING.contains(&key) || self.has(option) {
+        if !lists(TELLING, key) || self.has(option) {
             return;
         }
-        let separator: &[u8] = if self.options.is_empty() { b"" } else { b"," };
         if self.options.remaining_capacity() > option.len() {
-            let _ = self.options.try_extend_from_slice(separator);
+            if !self.options.is_empty() {
+                let _ = self.options.try_push(b',');
+            }
             let _ = self.options.try_extend_from_slice(option);
         }
-        let (flock, record) = match option {
-            b"nolock" | b"local_lock=all" | b"nobrl" | b"localflock" => (true, true),
-            b"local_lock=flock" | b"localflocks" => (true, false),
-            b"local_lock=posix" => (false, true),
-            _ => (false, false),
-        };
-        self.local_locks.flock |= flock;
-        self.local_locks.record |= record;
+        self.local_locks.flock |= lists(FLOCK_IS_LOCAL, option);
+        self.local_locks.record |= lists(RECORD_IS_LOCAL, option);
     }
 
     /// Whether it is mounted with this option.
@@ -229,7 +208,7 @@ impl FileSystem {
     /// assert!(!report.file_system.unwrap().has(b"nolock"));
     /// ```
     pub fn has(&self, option: &[u8]) -> bool {
-        self.options.split(|&byte| byte == b',').any(|one| one == option)
+        lists(&self.options, option)
     }
 
     /// Whether a call can fail because the server is away for a while, and a lock be lost unseen.
@@ -245,11 +224,23 @@ impl FileSystem {
     }
 }
 
+fn is_comma(byte: &u8) -> bool {
+    *byte == b','
+}
+
+/// Whether an option is one of those that stand there with commas between.
+fn lists(options: &[u8], option: &[u8]) -> bool {
+    options.split(is_comma).any(|one| one == option)
+}
+
 /// By the name; where that is not known, by the number.
 fn nature(name: &[u8], magic: u32) -> Nature {
     let by_name = KNOWN.iter().find(|(known, ..)| *known == name);
-    let by_number = || KNOWN.iter().find(|(_, number, _)| *number == magic);
-    by_name.or_else(by_number).map_or(Nature::Foreign, |(.., nature)| *nature)
+    by_name.or_else(|| by_number(magic)).map_or(Nature::Foreign, |(.., nature)| *nature)
+}
+
+fn by_number(magic: u32) -> Option<&'static Known> {
+    KNOWN.iter().find(|(_, number, _)| *number == magic)
 }
 
 #[cfg(test)]

@@ -6,7 +6,7 @@ use core::ffi::CStr;
 use lock_core::kind::Kind;
 use lock_core::os::Mode;
 use lock_core::scheme::kernel::{
-    ByBoth, ByFlock, ByOfd, ByPosix, Convention, Probe, TryLockError, probe, try_lock,
+    ByBoth, ByFlock, ByOfd, ByPosix, Convention, Locked, Probe, TryLockError, probe, try_lock,
 };
 use rustix::fd::OwnedFd;
 use rustix::fs::{FlockOperation, flock};
@@ -27,10 +27,9 @@ const HELD: u8 = 2;
 const HELD_UNSEEN: u8 = 3;
 const FAILED: u8 = 4;
 
-/// A kind's own calls: one try, which answers `None` if the lock is held, and one look, which
-/// answers whether it is seen to be.
+/// A kind's own calls: one try, and one look, which answers whether the lock is seen to be held.
 struct Calls {
-    take: fn(&Sys<'_>, Mode) -> Result<Option<OwnedFd>, Flaw>,
+    try_lock: fn(&Sys<'_>, Mode) -> Result<OwnedFd, TryLockError<OwnedFd>>,
     look: fn(&Sys<'_>) -> bool,
 }
 
@@ -44,9 +43,9 @@ pub(super) fn test(dir: &OwnedFd, kind: Kind) -> Outcome {
         Kind::Lockf => Calls::of::<ByPosix>(),
         _ => Calls::of::<ByOfd>(),
     };
-    let mine = (calls.take)(&sys, Mode::Exclusive)?.ok_or(Flaw::NotReleased)?;
+    let mine = calls.take(&sys, Mode::Exclusive)?.ok_or(Flaw::NotReleased)?;
     // A process's own POSIX locks never stand in its way.
-    if kind != Kind::Lockf && (calls.take)(&sys, Mode::Exclusive)?.is_some() {
+    if kind != Kind::Lockf && calls.take(&sys, Mode::Exclusive)?.is_some() {
         return Err(Flaw::TwoOpens);
     }
     let seen = match calls.try_elsewhere(&sys, Mode::Exclusive) {
@@ -59,9 +58,9 @@ pub(super) fn test(dir: &OwnedFd, kind: Kind) -> Outcome {
     if calls.try_elsewhere(&sys, Mode::Exclusive) != Some(FREE) {
         return Err(Flaw::NotReleased);
     }
-    drop((calls.take)(&sys, Mode::Exclusive)?.ok_or(Flaw::OutlivesHolder)?);
+    drop(calls.take(&sys, Mode::Exclusive)?.ok_or(Flaw::OutlivesHolder)?);
     if kind.can_be_shared() {
-        let shared = (calls.take)(&sys, Mode::Shared)?.ok_or(Flaw::OutlivesHolder)?;
+        let shared = calls.take(&sys, Mode::Shared)?.ok_or(Flaw::OutlivesHolder)?;
         if calls.try_elsewhere(&sys, Mode::Shared) != Some(FREE) {
             return Err(Flaw::NotShared);
         }
@@ -75,14 +74,31 @@ pub(super) fn test(dir: &OwnedFd, kind: Kind) -> Outcome {
 
 impl Calls {
     fn of<C: for<'s> Convention<Sys<'s>>>() -> Calls {
-        Calls { take: take::<C>, look: |sys| matches!(probe::<C, _>(sys), Ok(Probe::Held(_))) }
+        Calls {
+            try_lock: |sys, mode| try_lock::<C, _>(sys, mode).map(Locked::into_file),
+            look: |sys| matches!(probe::<C, _>(sys), Ok(Probe::Held(_))),
+        }
+    }
+
+    /// `None` if it is held.
+    fn take(&self, sys: &Sys<'_>, mode: Mode) -> Result<Option<OwnedFd>, Flaw> {
+        const TRIES_MAX: u32 = 100;
+        for _ in 0..TRIES_MAX {
+            match (self.try_lock)(sys, mode) {
+                Ok(locked) => return Ok(Some(locked)),
+                Err(TryLockError::Held(_)) => return Ok(None),
+                Err(TryLockError::Again) => {}
+                Err(TryLockError::Fault(fault)) => return Err(Flaw::Refused(fault)),
+            }
+        }
+        Err(Flaw::NotReleased)
     }
 
     /// Another process's part: looks, and tries. The lock it got goes only with the process.
     fn try_elsewhere(&self, sys: &Sys<'_>, mode: Mode) -> Option<u8> {
         elsewhere(&mut || {
             let seen = (self.look)(sys);
-            match (self.take)(sys, mode) {
+            match self.take(sys, mode) {
                 Ok(Some(locked)) => {
                     core::mem::forget(locked);
                     FREE
@@ -93,22 +109,6 @@ impl Calls {
             }
         })
     }
-}
-
-fn take<C: for<'s> Convention<Sys<'s>>>(
-    sys: &Sys<'_>,
-    mode: Mode,
-) -> Result<Option<OwnedFd>, Flaw> {
-    const TRIES_MAX: u32 = 100;
-    for _ in 0..TRIES_MAX {
-        match try_lock::<C, _>(sys, mode) {
-            Ok(locked) => return Ok(Some(locked.into_file())),
-            Err(TryLockError::Held(_)) => return Ok(None),
-            Err(TryLockError::Again) => {}
-            Err(TryLockError::Fault(fault)) => return Err(Flaw::Refused(fault)),
-        }
-    }
-    Err(Flaw::NotReleased)
 }
 
 /// Whether a process that takes both an flock and a POSIX lock on one open file is in its own way.

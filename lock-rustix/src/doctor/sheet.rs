@@ -33,7 +33,6 @@ pub(super) enum Step {
 }
 
 /// All that is to be found out. Each slot is filled at most once.
-#[derive(Default)]
 pub(super) struct Sheet {
     step: AtomicU8,
     pub(super) opened: Slot<Result<(), Fault>>,
@@ -77,12 +76,6 @@ pub(super) struct Slot<T> {
     value: UnsafeCell<MaybeUninit<T>>,
 }
 
-impl<T> Default for Slot<T> {
-    fn default() -> Self {
-        Slot { ready: AtomicBool::new(false), value: UnsafeCell::new(MaybeUninit::uninit()) }
-    }
-}
-
 impl<T: Clone> Slot<T> {
     /// Fills the slot; only one process does, once.
     pub(super) fn put(&self, value: T) {
@@ -112,8 +105,7 @@ impl Shared {
             mmap_anonymous(null_mut(), size_of::<Sheet>(), protection, MapFlags::SHARED)?
         };
         let sheet = NonNull::new(memory.cast::<Sheet>()).ok_or(Errno::NOMEM)?;
-        // SAFETY: as large as a sheet, and nobody else's yet.
-        unsafe { sheet.write(Sheet::default()) };
+        // Fresh memory is zeros: no slot is ready, no step was made, nobody stands at a gate.
         Ok(Shared(sheet))
     }
 }
@@ -122,7 +114,7 @@ impl Deref for Shared {
     type Target = Sheet;
 
     fn deref(&self) -> &Sheet {
-        // SAFETY: mapped and written in `new`, until this is dropped. What children write is atomic
+        // SAFETY: mapped in `new`, where zeros are a sheet, until this is dropped. What children write is atomic
         // or behind a slot.
         unsafe { self.0.as_ref() }
     }
