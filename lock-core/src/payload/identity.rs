@@ -91,6 +91,7 @@ impl Identity {
     pub(super) fn write(&self, out: &mut Out<'_>) {
         // The mark ends in the space that the first field starts with.
         out.bytes(MARK.strip_suffix(b" ").unwrap_or_default());
+        let mark_end = out.len();
         if let Some(BootId(id)) = self.boot {
             write_hex(out, b" boot=", &id);
         }
@@ -111,7 +112,7 @@ impl Identity {
         if self.flocked {
             out.bytes(b" flock=1");
         }
-        if *self == Identity::default() {
+        if out.len() == mark_end {
             // The mark alone would lack its space.
             out.bytes(b" ");
         }

@@ -13,7 +13,7 @@
 use arrayvec::ArrayVec;
 
 use super::parse::{Expected, ParseError};
-use super::write::{WriteError, build};
+use super::write::{Out, WriteError, build};
 use crate::owner::{BootId, Owner, Pid, PidNamespace, StartTime};
 use crate::staleness::{Claim, TimeNamespace};
 
@@ -115,14 +115,16 @@ impl LinkIdentity {
         build(|out| {
             out.bytes(LINK_IDENTITY_PREFIX);
             // 41 bytes make 55 characters, the last of which stands for four bits.
-            for chunk in packed.chunks(3) {
-                let spare = 3usize.saturating_sub(chunk.len());
-                let bits = chunk.iter().chain([0; 3].iter().take(spare));
-                let bits = bits.fold(0u32, |bits, &byte| bits.wrapping_shl(8) | u32::from(byte));
-                for shift in [18, 12, 6, 0].into_iter().take(chunk.len().saturating_add(1)) {
-                    out.bytes(&[character(bits.wrapping_shr(shift))]);
+            let (mut bits, mut held) = (0u32, 0u32);
+            for byte in packed {
+                bits = bits.wrapping_shl(8) | u32::from(byte);
+                held = held.wrapping_add(8);
+                while held >= 6 {
+                    held = held.wrapping_sub(6);
+                    out.bytes(&[character(bits.wrapping_shr(held))]);
                 }
             }
+            out.bytes(&[character(bits.wrapping_shl(2))]);
         })
     }
 
@@ -160,34 +162,38 @@ impl LinkIdentity {
     }
 
     fn pack(&self) -> Option<[u8; PACKED_LEN]> {
-        let boot = self.boot.map_or([0; 16], |BootId(id)| id);
-        let pid_namespace = self.pid_namespace.map_or(Some(0), |PidNamespace(n)| namespace(n))?;
-        let time_namespace =
-            self.time_namespace.map_or(Some(0), |TimeNamespace(n)| namespace(n))?;
-        let start = match self.start {
-            Some(StartTime(ticks)) => Some(ticks).filter(|&ticks| ticks < NO_START)?,
-            None => NO_START,
-        };
-        let pid = Some(u64::from(self.pid)).filter(|pid| (1..=PID_MASK).contains(pid))?;
-        let pid = if self.flocked { pid | FLOCKED } else { pid };
-        if self.boot == Some(BootId([0; 16])) {
+        let boot = self.boot.map(|BootId(id)| id);
+        let pid_namespace = self.pid_namespace.map(|PidNamespace(number)| number);
+        let time_namespace = self.time_namespace.map(|TimeNamespace(number)| number);
+        let start = self.start.map(|StartTime(ticks)| ticks);
+        // What stands for a fact that is not known cannot be one.
+        let is_ambiguous = boot == Some([0; 16])
+            || pid_namespace == Some(0)
+            || time_namespace == Some(0)
+            || start == Some(NO_START);
+        let pid = u64::from(self.pid);
+        if is_ambiguous || !(1..=PID_MASK).contains(&pid) {
             return None;
         }
-        let [_, _, start @ ..] = start.to_be_bytes();
-        let [_, _, _, _, _, pid @ ..] = pid.to_be_bytes();
-        let namespaces = [pid_namespace.to_be_bytes(), time_namespace.to_be_bytes()];
-        let fields = [&boot[..], &self.nonce, namespaces.as_flattened(), &start, &pid];
         let mut packed = [0; PACKED_LEN];
-        for (room, byte) in packed.iter_mut().zip(fields.into_iter().flatten()) {
-            *room = *byte;
+        let mut out = Out::new(&mut packed);
+        out.bytes(&boot.unwrap_or_default());
+        out.bytes(&self.nonce);
+        for (number, len) in [
+            (pid_namespace.unwrap_or(0), 4usize),
+            (time_namespace.unwrap_or(0), 4),
+            (start.unwrap_or(NO_START), 6),
+            (if self.flocked { pid | FLOCKED } else { pid }, 3),
+        ] {
+            let bytes = number.to_be_bytes();
+            let (zeros, field) = bytes.split_at_checked(bytes.len().checked_sub(len)?)?;
+            out.bytes(field);
+            if zeros.iter().any(|&byte| byte != 0) {
+                return None;
+            }
         }
         Some(packed)
     }
-}
-
-/// A namespace's number in four bytes; 0 stands for one that is not known.
-fn namespace(number: u64) -> Option<u32> {
-    u32::try_from(number).ok().filter(|&number| number != 0)
 }
 
 /// A number with its high byte first.
@@ -205,18 +211,15 @@ fn character(bits: u32) -> u8 {
 /// The bytes that base64url characters stand for; bits left over are dropped.
 fn unpack(text: &[u8]) -> Option<[u8; PACKED_LEN]> {
     let mut packed = [0; PACKED_LEN];
-    for (room, characters) in packed.chunks_mut(3).zip(text.chunks(4)) {
-        let mut bits = 0u32;
-        for shift in 0..4usize {
-            let value = match characters.get(shift) {
-                Some(byte) => ALPHABET.iter().position(|character| character == byte)?,
-                None => 0,
-            };
-            bits = bits.wrapping_shl(6) | u32::try_from(value).ok()?;
-        }
-        let [_, bytes @ ..] = bits.to_be_bytes();
-        for (room, byte) in room.iter_mut().zip(bytes) {
-            *room = byte;
+    let mut room = packed.iter_mut();
+    let (mut bits, mut held) = (0u32, 0u32);
+    for byte in text {
+        let value = ALPHABET.iter().position(|character| character == byte)?;
+        bits = bits.wrapping_shl(6) | u32::try_from(value).ok()?;
+        held = held.wrapping_add(6);
+        if held >= 8 {
+            held = held.wrapping_sub(8);
+            [*room.next()?, ..] = bits.wrapping_shr(held).to_le_bytes();
         }
     }
     Some(packed)

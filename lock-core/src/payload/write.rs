@@ -86,6 +86,11 @@ impl<'a> Out<'a> {
         self.bytes(digits.get(digits.len().saturating_sub(used)..).unwrap_or_default());
     }
 
+    /// How many bytes have been written so far.
+    pub(crate) fn len(&self) -> usize {
+        self.len
+    }
+
     /// How many bytes were written.
     pub(crate) fn finish(self) -> Result<usize, WriteError> {
         if self.too_long { Err(WriteError::TooLong) } else { Ok(self.len) }
