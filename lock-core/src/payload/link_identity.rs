@@ -116,7 +116,7 @@ impl LinkIdentity {
             out.bytes(LINK_IDENTITY_PREFIX);
             // 41 bytes make 55 characters, the last of which stands for four bits.
             let (mut bits, mut held) = (0u32, 0u32);
-            for byte in packed {
+            for &byte in &packed {
                 bits = bits.wrapping_shl(8) | u32::from(byte);
                 held = held.wrapping_add(8);
                 while held >= 6 {
