@@ -90,6 +90,12 @@ pub enum Expected {
 }
 
 /// A field that a record cannot do without.
+///
+/// ```
+/// use lock_core::payload::parse::{Expected, Required};
+///
+/// assert_eq!(Expected::Field(Required::Pid).to_string(), "the field pid");
+/// ```
 #[derive(Clone, Copy, Debug, Eq, Hash, PartialEq)]
 pub enum Required {
     /// `host`.
