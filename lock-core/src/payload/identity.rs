@@ -5,7 +5,7 @@
 //! facts that do not depend on clocks: the run of the kernel, the namespaces, the start time in
 //! ticks.
 
-use super::parse::{decimal, hex, split_first};
+use super::parse::{decimal, hex};
 use super::write::Out;
 use crate::owner::{BootId, PidNamespace, StartTime};
 use crate::staleness::{Claim, TimeNamespace};
@@ -62,20 +62,14 @@ impl Identity {
     /// ```
     pub fn parse(file: &[u8]) -> Option<Identity> {
         let line = file.split(|&byte| byte == b'\n').next()?.strip_prefix(MARK)?;
-        let mut identity = Identity::default();
-        for word in line.split(|&byte| byte == b' ') {
-            let Some((name, value)) = split_first(word, b'=') else { continue };
-            match name {
-                b"boot" => keep(&mut identity.boot, parse_hex(value).map(BootId)),
-                b"pidns" => keep(&mut identity.pid_namespace, decimal(value).map(PidNamespace)),
-                b"timens" => keep(&mut identity.time_namespace, decimal(value).map(TimeNamespace)),
-                b"start" => keep(&mut identity.start, decimal(value).map(StartTime)),
-                b"nonce" => keep(&mut identity.nonce, parse_hex(value)),
-                b"flock" => identity.flocked |= value == b"1",
-                _ => {}
-            }
-        }
-        Some(identity)
+        Some(Identity {
+            boot: bytes(line, b"boot=").map(BootId),
+            pid_namespace: number(line, b"pidns=").map(PidNamespace),
+            time_namespace: number(line, b"timens=").map(TimeNamespace),
+            start: number(line, b"start=").map(StartTime),
+            nonce: bytes(line, b"nonce="),
+            flocked: words(line).any(|word| word == b"flock=1"),
+        })
     }
 
     /// Adds these facts to what a format's own fields say of a holder.
@@ -120,11 +114,18 @@ impl Identity {
     }
 }
 
-/// The first of several counts.
-fn keep<T>(fact: &mut Option<T>, said: Option<T>) {
-    if fact.is_none() {
-        *fact = said;
-    }
+fn words(line: &[u8]) -> impl Iterator<Item = &[u8]> {
+    line.split(|&byte| byte == b' ')
+}
+
+/// The first number that this name says.
+fn number(line: &[u8], name: &[u8]) -> Option<u64> {
+    words(line).find_map(|word| decimal(word.strip_prefix(name)?))
+}
+
+/// The first sixteen bytes that this name says.
+fn bytes(line: &[u8], name: &[u8]) -> Option<[u8; 16]> {
+    words(line).find_map(|word| parse_hex(word.strip_prefix(name)?))
 }
 
 /// Sixteen bytes in lower-case hexadecimal.

@@ -34,23 +34,26 @@ pub fn filelock(file: &[u8]) -> Result<Claim, ParseError> {
     if text.dialect != Dialect::Lines || !file.ends_with(b"\n") {
         return Err(end);
     }
-    let (host, start) = split_first(text.rest, b'\n').unwrap_or((text.rest, &[]));
+    let (host, token) = split_first(text.rest, b'\n').unwrap_or((text.rest, &[]));
     let (host, namespace) = match host.windows(7).position(|mark| mark == b"?pidns-") {
         Some(at) => (host.get(..at).unwrap_or_default(), host.get(at.saturating_add(7)..)),
         None => (host, None),
     };
-    let host = Host::try_from(host).ok().filter(|host| !host.is_empty());
-    let start = match start {
-        [] => None,
-        digits => Some(split_token(digits).ok_or(ParseError { expected: Expected::End, ..end })?),
-    };
     let mut claim = text.claim();
-    claim.owner.host = Some(host.ok_or(ParseError { expected: Expected::Host, ..end })?);
-    claim.owner.pid_namespace = namespace.and_then(parse::hex).map(PidNamespace);
-    if let Some((boot, ticks)) = start.filter(|&(boot, _)| boot != [0; 16]) {
-        claim.owner.boot = Some(BootId(boot));
-        claim.owner.start = Some(StartTime(ticks));
+    if !token.is_empty() {
+        let Some((boot, ticks)) = split_token(token) else {
+            return Err(ParseError { expected: Expected::End, ..end });
+        };
+        if boot != [0; 16] {
+            claim.owner.boot = Some(BootId(boot));
+            claim.owner.start = Some(StartTime(ticks));
+        }
     }
+    claim.owner.host = Host::try_from(host).ok();
+    if host.is_empty() || claim.owner.host.is_none() {
+        return Err(ParseError { expected: Expected::Host, ..end });
+    }
+    claim.owner.pid_namespace = namespace.and_then(parse::hex).map(PidNamespace);
     Ok(claim)
 }
 

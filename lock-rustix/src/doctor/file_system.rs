@@ -178,7 +178,7 @@ impl FileSystem {
             local_locks: LocalLocks::default(),
         };
         for options in [options, super_options] {
-            for option in options.split(is_comma) {
+            for option in each(options) {
                 all.add(option);
             }
         }
@@ -224,13 +224,14 @@ impl FileSystem {
     }
 }
 
-fn is_comma(byte: &u8) -> bool {
-    *byte == b','
+/// The options that stand there with commas between.
+fn each(options: &[u8]) -> impl Iterator<Item = &[u8]> {
+    options.split(|&byte| byte == b',')
 }
 
-/// Whether an option is one of those that stand there with commas between.
+/// Whether an option is one of them.
 fn lists(options: &[u8], option: &[u8]) -> bool {
-    options.split(is_comma).any(|one| one == option)
+    each(options).any(|one| one == option)
 }
 
 /// By the name; where that is not known, by the number.
