@@ -191,7 +191,9 @@ fn is_what_it_says(dir: BorrowedFd<'_>) -> bool {
         return true;
     }
     // Without /proc, as early in a boot, there is no better word.
-    mountinfo::of(dir, |mount| NAMES.contains(&mount.name)).unwrap_or(true)
+    let mut is_local = true;
+    mountinfo::of(dir, &mut |mount| is_local = NAMES.contains(&mount.name));
+    is_local
 }
 
 fn boot_id() -> Option<BootId> {

@@ -31,20 +31,17 @@ pub(crate) struct Mount<'a> {
     pub(crate) super_options: &'a [u8],
 }
 
-/// Shows the mount that the directory is on. `None`: `/proc` does not tell.
-pub(crate) fn of<T>(dir: BorrowedFd<'_>, see: impl FnOnce(&Mount<'_>) -> T) -> Option<T> {
-    let id = mount_id(dir)?;
-    let file = open(c"/proc/self/mountinfo")?;
+/// Shows the mount that the directory is on, unless `/proc` does not tell.
+pub(crate) fn of(dir: BorrowedFd<'_>, see: &mut dyn FnMut(&Mount<'_>)) {
+    let (Some(id), Some(file)) = (mount_id(dir), open(c"/proc/self/mountinfo")) else { return };
     let mut line = [0; LINE_MAX];
-    let mut see = Some(see);
-    let mut found = None;
-    let _ = for_each_line(&file, &mut line, &mut |line| {
-        if let Some((_, mount)) = parse(line).filter(|(of, _)| *of == id) {
-            found = see.take().map(|see| see(&mount));
+    let _ = for_each_line(&file, &mut line, &mut |line| match parse(line) {
+        Some((of, mount)) if of == id => {
+            see(&mount);
+            false
         }
-        found.is_none()
+        _ => true,
     });
-    found
 }
 
 /// Shows the mount that an absolute path leads to as far as its text tells, and then each better
@@ -166,7 +163,9 @@ mod tests {
     fn the_kernels_own_list_has_the_mount_of_every_directory() {
         for (path, name) in [(c"/proc", &b"proc"[..]), (c"/dev/shm", b"tmpfs")] {
             let dir = openat(CWD, path, OFlags::PATH, Mode::empty()).unwrap();
-            assert_eq!(of(dir.as_fd(), |mount| mount.name == name), Some(true), "{path:?}");
+            let mut found = false;
+            of(dir.as_fd(), &mut |mount| found = mount.name == name);
+            assert!(found, "{path:?}");
         }
     }
 }

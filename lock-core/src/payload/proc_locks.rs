@@ -5,6 +5,7 @@
 //! pid is the opener's; OFD locks have none).
 //! Source: `fs/locks.c` of Linux 2.6 to 6.18, and its output.
 
+use super::parse::{decimal, hex};
 use crate::os::Mode;
 
 /// One lock, or one request that waits for it.
@@ -82,22 +83,12 @@ pub fn parse(line: &[u8]) -> Option<Line> {
         b"READ" => Mode::Shared,
         _ => return None,
     };
-    let pid = number(words.next()?, 10).and_then(|pid| u32::try_from(pid).ok());
+    let pid = decimal(words.next()?).and_then(|pid| u32::try_from(pid).ok());
     let mut file = words.next()?.split(|&byte| byte == b':');
-    let major = u32::try_from(number(file.next()?, 16)?).ok()?;
-    let minor = u32::try_from(number(file.next()?, 16)?).ok()?;
-    let ino = number(file.next()?, 10)?;
+    let major = u32::try_from(hex(file.next()?)?).ok()?;
+    let minor = u32::try_from(hex(file.next()?)?).ok()?;
+    let ino = decimal(file.next()?)?;
     Some(Line { class, mode, pid: pid.filter(|&pid| pid != 0), major, minor, ino, waiting })
-}
-
-fn number(digits: &[u8], base: u32) -> Option<u64> {
-    if digits.is_empty() {
-        return None;
-    }
-    digits.iter().try_fold(0u64, |sum, &byte| {
-        let digit = char::from(byte).to_digit(base)?;
-        sum.checked_mul(u64::from(base))?.checked_add(u64::from(digit))
-    })
 }
 
 #[cfg(test)]

@@ -139,10 +139,11 @@ pub(super) fn look(dir: BorrowedFd<'_>) -> Result<FileSystem, Errno> {
     // The field's type differs between architectures; the magic number's 32 bits do not.
     #[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss)]
     let magic = fstatfs(dir)?.f_type as u32;
-    let seen = mountinfo::of(dir, |mount| {
-        FileSystem::new(magic, mount.name, mount.options, mount.super_options)
+    let mut found = None;
+    mountinfo::of(dir, &mut |mount| {
+        found = Some(FileSystem::new(magic, mount.name, mount.options, mount.super_options));
     });
-    Ok(seen.unwrap_or_else(|| {
+    Ok(found.unwrap_or_else(|| {
         FileSystem::new(magic, by_number(magic).map_or(b"unknown", |(name, ..)| name), b"", b"")
     }))
 }
