@@ -214,18 +214,13 @@ fn part(limit_ns: u64, report: &mut Report, errand: &mut dyn FnMut()) -> Result<
 
 impl Report {
     fn empty() -> Report {
-        let mut findings = [(Kind::File, Finding::Unknown(Doubt::AfterHang)); 8];
-        let kinds = Kind::KERNEL.into_iter().chain(Kind::EXISTENCE);
-        for (place, kind) in findings.iter_mut().zip(kinds) {
-            place.0 = kind;
-        }
         Report {
             file_system: None,
             clock_skew_ms: None,
             events: None,
             refuses_both: None,
             unseen: [false; 4],
-            findings,
+            findings: Kind::ALL.map(|kind| (kind, Finding::Unknown(Doubt::AfterHang))),
             leftover: None,
             stuck: None,
         }
