@@ -114,8 +114,8 @@ impl Deref for Shared {
     type Target = Sheet;
 
     fn deref(&self) -> &Sheet {
-        // SAFETY: mapped in `new`, where zeros are a sheet, until this is dropped. What children write is atomic
-        // or behind a slot.
+        // SAFETY: mapped in `new`, where zeros are a sheet, until this is dropped. What children
+        // write is atomic or behind a slot.
         unsafe { self.0.as_ref() }
     }
 }
