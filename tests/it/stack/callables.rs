@@ -61,7 +61,7 @@ const CALLABLES: &[Callable] = &[
     },
     // The conventions that `identify` tries: `is_telling` and `read`.
     Callable {
-        callers: &["*lock_core::payload::identify::identify::"],
+        callers: &["*lock_core::payload::identify::Findings"],
         targets: &[
             "lock_core::payload::python::",
             "lock_core::payload::identify::read::",
@@ -80,8 +80,12 @@ const CALLABLES: &[Callable] = &[
     },
     // `&mut dyn FnMut(&Mount)`.
     Callable {
-        callers: &["lock_rustix::mountinfo::of_path::{closure#0}"],
-        targets: &["lock_rustix::doctor::file_system::guess::{closure#0}"],
+        callers: &["lock_rustix::mountinfo::of"],
+        targets: &[
+            "lock_rustix::doctor::file_system::guess::{closure#0}",
+            "lock_rustix::doctor::file_system::look::{closure#0}",
+            "lock_rustix::identity::is_local::{closure#0}",
+        ],
     },
     // `&mut dyn FnMut(&Holding)`.
     Callable {
@@ -108,13 +112,10 @@ const CALLABLES: &[Callable] = &[
     // The calls of a kernel kind.
     Callable {
         callers: &[
-            "lock_rustix::doctor::examine::{closure",
+            "<lock_rustix::doctor::kernel::Calls>::take",
             "<lock_rustix::doctor::kernel::Calls>::try_elsewhere::{closure#0}",
         ],
-        targets: &[
-            "lock_rustix::doctor::kernel::take::",
-            "<lock_rustix::doctor::kernel::Calls>::of",
-        ],
+        targets: &["<lock_rustix::doctor::kernel::Calls>::of"],
     },
 ];
 

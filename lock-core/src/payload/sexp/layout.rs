@@ -89,14 +89,17 @@ pub(crate) fn machine(parts: &[Part<'_>], out: &mut Out<'_>) {
 pub(crate) fn human(parts: &[Part<'_>], out: &mut Out<'_>) {
     let frame = Frame { fits: false, width: MARGIN };
     let mut line = Line { out, space_left: MARGIN, indent: 0, frames: [frame; BOXES], open: 1 };
+    let mut steps = Steps::new(parts);
     // The number of the step at which what precedes was printed. `Format` holds everything back
     // until it has been given a line's worth of it.
-    let mut now = look_ahead(parts, 0, 0, MARGIN, Until::Never).seen;
-    tell_all(parts, &mut |number, step| {
+    let mut now = look_ahead(steps, 0, MARGIN, Until::Never).seen;
+    loop {
+        let from = steps;
+        let Some(step) = steps.next() else { return };
         match step {
             Step::Open { indent } => {
                 line.break_before_deep_box();
-                let ahead = look_ahead(parts, number, now, line.space_left, Until::Close);
+                let ahead = look_ahead(from, now, line.space_left, Until::Close);
                 now = ahead.seen;
                 line.push(Frame {
                     fits: ahead.len.is_some_and(|len| len <= line.space_left),
@@ -104,7 +107,7 @@ pub(crate) fn human(parts: &[Part<'_>], out: &mut Out<'_>) {
                 });
             }
             Step::Break => {
-                let ahead = look_ahead(parts, number, now, line.space_left, Until::Break);
+                let ahead = look_ahead(from, now, line.space_left, Until::Break);
                 now = ahead.seen;
                 line.space_or_break(ahead.len);
             }
@@ -112,9 +115,8 @@ pub(crate) fn human(parts: &[Part<'_>], out: &mut Out<'_>) {
             Step::Newline => line.start(line.top()),
             Step::Plain(_) | Step::Escaped(_) | Step::Quoted(_) => line.text(step),
         }
-        now = now.max(number);
-        true
-    });
+        now = now.max(from.number);
+    }
 }
 
 /// Where a look ahead ends.
@@ -136,23 +138,15 @@ struct Ahead {
     seen: usize,
 }
 
-/// How far it is from step `from`, as known when step `now` has been given: if that is not enough
-/// to tell, steps are given until it is, or until `space_left` columns are exceeded.
-fn look_ahead(parts: &[Part<'_>], from: usize, now: usize, space_left: i32, until: Until) -> Ahead {
-    let mut ahead = Ahead { len: None, seen: usize::MAX };
+/// How far it is from the next of these steps, as known when step `now` has been given: if that is
+/// not enough to tell, steps are given until it is, or until `space_left` columns are exceeded.
+fn look_ahead(mut steps: Steps<'_>, now: usize, space_left: i32, until: Until) -> Ahead {
+    let from = steps.number;
     let mut len = 0i32;
     let mut depth = 0i32;
-    tell_all(parts, &mut |number, step| {
-        if number < from {
-            return true;
-        }
-        if ahead.len.is_some() {
-            // The length is looked at when text is given next.
-            if step.is_printed() {
-                ahead.seen = number;
-            }
-            return !step.is_printed();
-        }
+    loop {
+        let number = steps.number;
+        let Some(step) = steps.next() else { return Ahead { len: None, seen: usize::MAX } };
         len = len.saturating_add(step.len());
         match step {
             Step::Open { .. } => depth = depth.saturating_add(1),
@@ -165,73 +159,102 @@ fn look_ahead(parts: &[Part<'_>], from: usize, now: usize, space_left: i32, unti
             Until::Never => false,
         };
         if there {
-            ahead.len = Some(len);
-            if number < now {
-                ahead.seen = now;
-            }
-            return number >= now;
+            // The length is looked at when text is given next.
+            let seen = if number < now { now } else { steps.next_printed() };
+            return Ahead { len: Some(len), seen };
         }
-        let exceeded = step.is_printed() && number >= now && len >= space_left;
-        if exceeded {
-            ahead.seen = number;
-        }
-        !exceeded
-    });
-    ahead
-}
-
-/// Tells what sexplib tells `Format` about an expression, step by step with their numbers, as long
-/// as the listener wants more.
-fn tell_all<'a>(parts: &[Part<'a>], listener: &mut dyn FnMut(usize, Step<'a>) -> bool) {
-    let mut number = 0usize;
-    let mut tell = |step| {
-        let more = listener(number, step);
-        number = number.saturating_add(1);
-        more.then_some(())
-    };
-    // Whoever does not want more has had all.
-    let _ = tell_parts(parts, &mut tell);
-}
-
-fn tell_parts<'a>(parts: &[Part<'a>], tell: &mut dyn FnMut(Step<'a>) -> Option<()>) -> Option<()> {
-    let mut first = true;
-    for part in parts {
-        if !first && *part != Part::Close {
-            tell(Step::Break)?;
-        }
-        first = *part == Part::Open;
-        match *part {
-            Part::Open => {
-                tell(Step::Open { indent: 1 })?;
-                tell(Step::Plain(b"("))?;
-            }
-            Part::Close => {
-                tell(Step::Plain(b")"))?;
-                tell(Step::Close)?;
-            }
-            Part::Atom(atom) if !needs_quotes(atom) => tell(Step::Plain(atom))?,
-            Part::Atom(atom) if !has_inner_newline(atom) => tell(Step::Quoted(atom))?,
-            Part::Atom(atom) => tell_lines(atom, tell)?,
+        if step.is_printed() && number >= now && len >= space_left {
+            return Ahead { len: None, seen: number };
         }
     }
-    Some(())
 }
 
-/// An atom with line breaks in it: each line on its own, the break spelt out before the next.
-fn tell_lines<'a>(atom: &'a [u8], tell: &mut dyn FnMut(Step<'a>) -> Option<()>) -> Option<()> {
-    tell(Step::Open { indent: 0 })?;
-    tell(Step::Plain(b" \""))?;
-    let mut rest = atom;
-    while let Some((line, after)) = split_first(rest, b'\n') {
-        tell(Step::Escaped(line))?;
-        tell(Step::Plain(b"\\"))?;
-        tell(Step::Newline)?;
-        tell(Step::Plain(b"\\n"))?;
-        rest = after;
+/// What sexplib tells `Format` about an expression, step by step.
+#[derive(Clone, Copy)]
+struct Steps<'a> {
+    parts: &'a [Part<'a>],
+    /// Whether nothing precedes in this list.
+    first: bool,
+    /// How much of the next part was told.
+    told: u8,
+    /// Of an atom, the lines not told.
+    lines: &'a [u8],
+    /// How many steps were told.
+    number: usize,
+}
+
+impl<'a> Steps<'a> {
+    fn new(parts: &'a [Part<'a>]) -> Self {
+        Steps { parts, first: true, told: 0, lines: &[], number: 0 }
     }
-    tell(Step::Escaped(rest))?;
-    tell(Step::Plain(b"\""))?;
-    tell(Step::Close)
+
+    fn next(&mut self) -> Option<Step<'a>> {
+        let (&part, later) = self.parts.split_first()?;
+        self.number = self.number.saturating_add(1);
+        if self.told == 0 {
+            self.told = 1;
+            if !self.first && part != Part::Close {
+                return Some(Step::Break);
+            }
+        }
+        let told = self.told;
+        self.told = told.saturating_add(1);
+        let (step, is_last) = match (part, told) {
+            (Part::Open, 1) => (Step::Open { indent: 1 }, false),
+            (Part::Open, _) => (Step::Plain(b"("), true),
+            (Part::Close, 1) => (Step::Plain(b")"), false),
+            (Part::Close, _) => (Step::Close, true),
+            (Part::Atom(atom), 1) if !needs_quotes(atom) => (Step::Plain(atom), true),
+            (Part::Atom(atom), 1) if !has_inner_newline(atom) => (Step::Quoted(atom), true),
+            (Part::Atom(atom), _) => self.next_of_lines(atom, told),
+        };
+        if is_last {
+            (self.parts, self.first, self.told) = (later, part == Part::Open, 0);
+        }
+        Some(step)
+    }
+
+    /// An atom with line breaks in it: each line on its own, the break spelt out before the next.
+    fn next_of_lines(&mut self, atom: &'a [u8], told: u8) -> (Step<'a>, bool) {
+        let step = match told {
+            1 => {
+                self.lines = atom;
+                Step::Open { indent: 0 }
+            }
+            2 => Step::Plain(b" \""),
+            3 => match split_first(self.lines, b'\n') {
+                Some((line, after)) => {
+                    self.lines = after;
+                    Step::Escaped(line)
+                }
+                None => {
+                    self.told = 7;
+                    Step::Escaped(self.lines)
+                }
+            },
+            4 => Step::Plain(b"\\"),
+            5 => Step::Newline,
+            6 => {
+                self.told = 3;
+                Step::Plain(b"\\n")
+            }
+            7 => Step::Plain(b"\""),
+            _ => Step::Close,
+        };
+        (step, told > 7)
+    }
+
+    /// The number of the next step that is printed when told.
+    fn next_printed(&mut self) -> usize {
+        loop {
+            let number = self.number;
+            match self.next() {
+                Some(step) if step.is_printed() => return number,
+                Some(_) => {}
+                None => return usize::MAX,
+            }
+        }
+    }
 }
 
 impl Step<'_> {
