@@ -73,6 +73,14 @@ const CALLABLES: &[Callable] = &[
         callers: &["lock_core::payload::identify::read::pid_text$"],
         targets: &["as core::ops::function::FnOnce<(lock_core::payload::pid_text::Dialect,)>>"],
     },
+    // `fn(&u8) -> bool`, where a run of bytes ends.
+    Callable {
+        callers: &["<lock_core::payload::sexp::lexer::Lexer>::skip_until"],
+        targets: &[
+            "<lock_core::payload::sexp::lexer::Lexer>::bare::{closure#0}",
+            "<lock_core::payload::sexp::lexer::Lexer>::next::{closure#0}",
+        ],
+    },
     // `&mut dyn FnMut(&[u8]) -> bool`, which sees lines.
     Callable {
         callers: &["lock_rustix::lines::for_each_line"],
@@ -84,7 +92,7 @@ const CALLABLES: &[Callable] = &[
         targets: &[
             "lock_rustix::doctor::file_system::guess::{closure#0}",
             "lock_rustix::doctor::file_system::look::{closure#0}",
-            "lock_rustix::identity::is_local::{closure#0}",
+            "lock_rustix::identity::is_what_it_says::{closure",
         ],
     },
     // `&mut dyn FnMut(&Holding)`.
