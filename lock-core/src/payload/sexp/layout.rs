@@ -222,16 +222,15 @@ impl<'a> Steps<'a> {
                 Step::Open { indent: 0 }
             }
             2 => Step::Plain(b" \""),
-            3 => match split_first(self.lines, b'\n') {
-                Some((line, after)) => {
+            3 => {
+                if let Some((line, after)) = split_first(self.lines, b'\n') {
                     self.lines = after;
                     Step::Escaped(line)
-                }
-                None => {
+                } else {
                     self.told = 7;
                     Step::Escaped(self.lines)
                 }
-            },
+            }
             4 => Step::Plain(b"\\"),
             5 => Step::Newline,
             6 => {
