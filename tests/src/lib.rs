@@ -11,6 +11,7 @@ pub mod model;
 pub mod originals;
 #[cfg(target_arch = "x86_64")]
 pub mod painted;
+pub mod picture;
 pub mod random;
 pub mod source;
 #[cfg(target_arch = "x86_64")]

@@ -66,7 +66,8 @@ pub(crate) fn hold<L, U>(
                 Err(fault) => crashed(sim, fault),
             }
         }
-        Err(TryLockError::Held { .. } | TryLockError::Again) => Outcome::Retry,
+        Err(TryLockError::Held { .. }) => Outcome::Held,
+        Err(TryLockError::Again) => Outcome::Retry,
         Err(TryLockError::Fault(fault) | TryLockError::NotPermitted { fault, .. }) => {
             crashed(sim, fault)
         }
@@ -122,7 +123,8 @@ pub(crate) fn leased(sim: &Sim<'_>, me: Me) -> Outcome {
                     Err(_) => Outcome::Retry,
                 }
             }
-            Err(TryLockError::Held { .. } | TryLockError::Again) => Outcome::Retry,
+            Err(TryLockError::Held { .. }) => Outcome::Held,
+            Err(TryLockError::Again) => Outcome::Retry,
             Err(TryLockError::Fault(fault) | TryLockError::NotPermitted { fault, .. }) => {
                 crashed(sim, fault)
             }
@@ -190,7 +192,8 @@ where
             }
             Outcome::Done
         }
-        Err(kernel::TryLockError::Held(_) | kernel::TryLockError::Again) => Outcome::Retry,
+        Err(kernel::TryLockError::Held(_)) => Outcome::Held,
+        Err(kernel::TryLockError::Again) => Outcome::Retry,
         Err(kernel::TryLockError::Fault(fault)) => crashed(sim, fault),
     }
 }

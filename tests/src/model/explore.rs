@@ -36,7 +36,9 @@ pub struct Me {
 pub enum Outcome {
     /// It had the lock, and gave it back.
     Done,
-    /// It did not get it, and will try again.
+    /// Another has it. It will try again.
+    Held,
+    /// It did not get it, because the world changed under it or a call failed. It will try again.
     Retry,
 }
 
@@ -104,6 +106,16 @@ pub(super) struct Process {
     pub(super) holding: bool,
     pub(super) rounds: u8,
     alive: bool,
+}
+
+/// What a process did in a step.
+#[derive(Debug)]
+pub(super) struct Made {
+    pub(super) words: String,
+    /// Whether others can see it.
+    pub(super) seen_by_others: bool,
+    /// The answers of the run that ended with it, and how that ended.
+    pub(super) ended: Option<(Vec<Past>, Outcome)>,
 }
 
 /// How many steps a process that is alone needs at most to get the lock.
@@ -209,7 +221,7 @@ impl World {
             if process.alive && process.rounds > 0 {
                 let first = successors.len();
                 let mut next = state.clone();
-                let seen_by_others = self.step(&mut next, who).1;
+                let seen_by_others = self.step(&mut next, who).seen_by_others;
                 successors.push((Event::Step(who_of(who)), next));
                 if state.crashes > 0 {
                     let mut next = state.clone();
@@ -239,10 +251,10 @@ impl World {
         }
         let mut state = self.first();
         let describe = |event: &Event| match *event {
-            Event::Step(who) => self.step(&mut state, usize::from(who)).0,
+            Event::Step(who) => self.step(&mut state, usize::from(who)).words,
             Event::Lost(who) => {
                 state.lost_answers -= 1;
-                self.make(&mut state, usize::from(who), true).0 + ", an answer that got lost"
+                self.make(&mut state, usize::from(who), true).words + ", an answer that got lost"
             }
             Event::Crash(who) => {
                 self.crash(&mut state, usize::from(who));
@@ -252,9 +264,8 @@ impl World {
         events.iter().rev().map(describe).collect()
     }
 
-    /// Explores it all, and shows `see` the answers of each process after each of its steps, and
-    /// how its run ended if it did.
-    pub fn for_each_step(&self, see: &mut dyn FnMut(&[Past], Option<Outcome>)) {
+    /// Explores it all, and shows `see` which process ended a run, with which answers, and how.
+    pub fn for_each_run(&self, see: &mut dyn FnMut(usize, &[Past], Outcome)) {
         let first = self.first();
         let mut seen = HashSet::from([id(&first)]);
         let mut queue = VecDeque::from([first]);
@@ -265,14 +276,9 @@ impl World {
                     continue;
                 }
                 let mut next = state.clone();
-                self.step(&mut next, who);
-                let now = &next.processes[who];
-                if now.past.is_empty() {
-                    let done = now.rounds < process.rounds;
-                    let outcome = if done { Outcome::Done } else { Outcome::Retry };
-                    see(&process.past, Some(outcome));
-                } else {
-                    see(&now.past, None);
+                let made = self.make(&mut next, who, false);
+                if let Some((answers, outcome)) = made.ended {
+                    see(who, &answers, outcome);
                 }
                 if seen.insert(id(&next)) {
                     queue.push_back(next);
@@ -281,12 +287,12 @@ impl World {
         }
     }
 
-    /// One call of one process, or the end of its run: what it was, and whether others can see it.
-    pub(super) fn step(&self, state: &mut State, who: usize) -> (String, bool) {
+    /// One call of one process, or the end of its run.
+    pub(super) fn step(&self, state: &mut State, who: usize) -> Made {
         self.make(state, who, false)
     }
 
-    fn make(&self, state: &mut State, who: usize, lost: bool) -> (String, bool) {
+    fn make(&self, state: &mut State, who: usize, lost: bool) -> Made {
         let process = &mut state.processes[who];
         let disk = RefCell::new(mem::take(&mut state.disk));
         let (past, number) = (mem::take(&mut process.past), who_of(who));
@@ -298,15 +304,17 @@ impl World {
         let label = step.past.last().map_or_else(String::new, ToString::to_string);
         process.holding = step.holding;
         process.past = step.past;
+        let mut ended = None;
         if step.ended {
-            process.past.clear();
+            ended = Some((mem::take(&mut process.past), outcome));
             if outcome == Outcome::Done {
                 process.rounds -= 1;
                 process.me.round += 1;
             }
         }
         let holds = if process.holding { ", holds" } else { "" };
-        (format!("p{who} {label}{holds}"), step.seen_by_others || step.ended)
+        let words = format!("p{who} {label}{holds}");
+        Made { words, seen_by_others: step.seen_by_others || step.ended, ended }
     }
 
     fn crash(&self, state: &mut State, who: usize) {

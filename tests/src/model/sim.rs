@@ -14,13 +14,17 @@ use lock_core::os::{Mode, Node, ProcessState, Stat};
 
 use super::disk::{Answer, Disk, Name, Who};
 
+mod asked;
 mod calls;
+
+use asked::{Asked, Flag};
+
+pub use asked::Answered;
 
 /// An answer that a process has had, with the call it asked.
 #[derive(Clone, Debug, Eq, Hash, PartialEq)]
 pub struct Past {
-    call: Call,
-    node: Node,
+    asked: Asked,
     answer: Reply,
 }
 
@@ -34,37 +38,9 @@ enum Reply {
     Process(ProcessState),
 }
 
-impl Past {
-    /// What was done, for people.
-    pub fn step(&self) -> String {
-        match (&self.answer, self.call, self.node) {
-            (Reply::Process(_), ..) => "look the holder up".into(),
-            (Reply::Done(_), Call::Pread, Node::LockTable) => "HOLD THE LOCK".into(),
-            (Reply::Done(_), Call::Fcntl, Node::LockTable) => "close".into(),
-            (Reply::Stat(_), Call::Fstat, _) => "fstat".into(),
-            (_, Call::Pread | Call::Pwrite | Call::Flock, _) => self.call.name().into(),
-            (_, call, node) => format!("{} {}", call.name(), node.name()),
-        }
-    }
-
-    /// How that went, for people.
-    pub fn outcome(&self) -> String {
-        match &self.answer {
-            Reply::Process(ProcessState::Running { .. }) => "runs".into(),
-            Reply::Process(_) => "gone".into(),
-            Reply::Blocker(mode) => if mode.is_some() { "somebody" } else { "nobody" }.into(),
-            Reply::Done(Err(kind))
-            | Reply::Open(Err(kind))
-            | Reply::Stat(Err(kind))
-            | Reply::Bytes(Err(kind)) => kind.reason().into(),
-            Reply::Done(_) | Reply::Open(_) | Reply::Stat(_) | Reply::Bytes(_) => "ok".into(),
-        }
-    }
-}
-
 impl fmt::Display for Past {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let (call, node) = (self.call.name(), self.node.name());
+        let (call, node) = (self.asked.call.name(), self.asked.node.name());
         match &self.answer {
             Reply::Done(Ok(())) => write!(out, "{call} {node}"),
             Reply::Open(Ok(at)) => write!(out, "{call} {node} as {at}"),
@@ -193,7 +169,7 @@ impl<'d> Sim<'d> {
 
     /// A step that does nothing: it comes at any time after the lock was taken.
     pub fn leave(&self) {
-        let _ = self.done(Call::Pread, Node::LockTable, |_, _| Ok(()));
+        let _ = self.done(Asked::HOLDING, |_, _| Ok(()));
         let state = &mut *self.0.borrow_mut();
         if state.at <= state.known + state.budget {
             state.holding = false;
@@ -204,8 +180,8 @@ impl<'d> Sim<'d> {
     /// it, the process stays where it is.
     pub fn wait_for(&self, file: &File<'_, '_>) {
         let at = file.at;
-        let locked =
-            self.done(Call::Flock, Node::Guard, |disk, _| disk.flock(at, Some(Mode::Exclusive)));
+        let asked = Asked::of(Call::Flock, file.node).with(Flag::Waiting);
+        let locked = self.done(asked, |disk, _| disk.flock(at, Some(Mode::Exclusive)));
         let state = &mut *self.0.borrow_mut();
         if locked == Err(FaultKind::WouldBlock) && state.past.len() > state.known {
             state.past.pop();
@@ -225,8 +201,7 @@ impl<'d> Sim<'d> {
     /// Answers one call.
     fn call(
         &self,
-        call: Call,
-        node: Node,
+        asked: Asked,
         crashed: Reply,
         real: impl FnOnce(&mut Disk, Who) -> Reply,
     ) -> Reply {
@@ -234,39 +209,36 @@ impl<'d> Sim<'d> {
         let at = state.at;
         state.at += 1;
         if let Some(past) = state.past.get(at).filter(|_| at < state.known) {
-            assert_eq!((past.call, past.node), (call, node), "a program with hidden input");
+            assert_eq!(past.asked, asked, "a program with hidden input");
             return past.answer.clone();
         }
         if at >= state.known + state.budget {
             return crashed;
         }
         let answer = real(&mut state.disk.borrow_mut(), state.who);
-        let answer = if state.lost { repeated(call, answer) } else { answer };
-        state.past.push(Past { call, node, answer: answer.clone() });
+        let answer = if state.lost { repeated(asked.call, answer) } else { answer };
+        state.past.push(Past { asked, answer: answer.clone() });
         answer
     }
 
-    fn done(
-        &self,
-        call: Call,
-        node: Node,
-        real: impl FnOnce(&mut Disk, Who) -> Answer<()>,
-    ) -> Answer<()> {
-        match self.call(call, node, Reply::Done(Err(CRASHED)), |d, w| Reply::Done(real(d, w))) {
+    fn done(&self, asked: Asked, real: impl FnOnce(&mut Disk, Who) -> Answer<()>) -> Answer<()> {
+        match self.call(asked, Reply::Done(Err(CRASHED)), |d, w| Reply::Done(real(d, w))) {
             Reply::Done(answer) => answer,
-            other => unreachable!("{call:?} is not answered by {other:?}"),
+            other => unreachable!("{asked:?} is not answered by {other:?}"),
         }
     }
 
     fn opened(
         &self,
         node: Node,
+        flag: Flag,
         real: impl FnOnce(&mut Disk, Who) -> Answer<u8>,
     ) -> Result<File<'_, 'd>, Fault> {
         let crashed = Reply::Open(Err(CRASHED));
-        match self.call(Call::Open, node, crashed, |d, w| Reply::Open(real(d, w))) {
+        let asked = Asked::of(Call::Open, node).with(flag);
+        match self.call(asked, crashed, |d, w| Reply::Open(real(d, w))) {
             Reply::Open(answer) => {
-                answer.map(|at| File { sim: self, at }).map_err(fault(Call::Open, node))
+                answer.map(|at| File { sim: self, at, node }).map_err(fault(Call::Open, node))
             }
             other => unreachable!("open is not answered by {other:?}"),
         }
@@ -279,8 +251,8 @@ impl<'d> Sim<'d> {
         real: impl FnOnce(&mut Disk, Who) -> Answer<Stat>,
     ) -> Result<Stat, Fault> {
         let crashed = Reply::Stat(Err(CRASHED));
-        let Reply::Stat(answer) = self.call(call, node, crashed, |d, w| Reply::Stat(real(d, w)))
-        else {
+        let asked = Asked::of(call, node);
+        let Reply::Stat(answer) = self.call(asked, crashed, |d, w| Reply::Stat(real(d, w))) else {
             unreachable!("stat is answered by a stat")
         };
         if let Ok(stat) = answer {
@@ -297,7 +269,8 @@ impl<'d> Sim<'d> {
         real: impl FnOnce(&mut Disk, Who) -> Answer<Vec<u8>>,
     ) -> Result<usize, Fault> {
         let crashed = Reply::Bytes(Err(CRASHED));
-        let Reply::Bytes(answer) = self.call(call, node, crashed, |d, w| Reply::Bytes(real(d, w)))
+        let asked = Asked::of(call, node);
+        let Reply::Bytes(answer) = self.call(asked, crashed, |d, w| Reply::Bytes(real(d, w)))
         else {
             unreachable!("a read is answered by bytes")
         };
@@ -367,12 +340,15 @@ fn fault(call: Call, node: Node) -> impl Fn(FaultKind) -> Fault {
 pub struct File<'s, 'd> {
     sim: &'s Sim<'d>,
     at: u8,
+    /// What it was opened as.
+    node: Node,
 }
 
 impl Drop for File<'_, '_> {
     fn drop(&mut self) {
         let at = self.at;
-        let _ = self.sim.done(Call::Fcntl, Node::LockTable, |disk, _| {
+        let closing = Asked::of(Call::Fcntl, self.node).with(Flag::Close);
+        let _ = self.sim.done(closing, |disk, _| {
             disk.close(at);
             Ok(())
         });
