@@ -129,7 +129,9 @@ impl Iterator for Options {
             let [b'-', bundle @ ..] = self.args.bytes(self.at) else { return None };
             self.at += usize::from(!bundle.is_empty());
             if let [b'-', long @ ..] = bundle {
-                let end = long.iter().position(|&byte| byte == b'=').unwrap_or(long.len());
+                // A name has a letter at least: what begins with the sign is told as it is.
+                let equals = long.iter().position(|&byte| byte == b'=').filter(|&at| at > 0);
+                let end = equals.unwrap_or(long.len());
                 let (name, value) = long.split_at_checked(end)?;
                 return if long.is_empty() {
                     None

@@ -286,6 +286,7 @@ fn usage_errors_name_the_argument_and_make_nothing() {
         (&["-p", "abc"], "abc"),
         (&["-E", "256"], "256"),
         (&["--bogus"], "bogus"),
+        (&["--=x"], "'=x'"),
         (&["-q"], "q"),
         (&["--stale-age", "5"], "stale-age"),
         (&["-k", "flock", "-m", "text"], "message"),
