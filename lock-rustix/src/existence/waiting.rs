@@ -16,6 +16,7 @@ use lock_core::scheme::look::Found;
 use lock_core::staleness::{Stale, Unknown, Verdict};
 use rustix::fd::{BorrowedFd, OwnedFd};
 use rustix::fs::{FlockOperation, flock, fstat};
+use rustix::io::Errno;
 
 use super::prepared::{Attempts, Words};
 use super::removal::sweep_some;
@@ -286,10 +287,11 @@ impl Contender {
         let limit =
             Limit::until(request.deadline_ns.min(look_again_ns)).cancelled_by(request.cancel);
         if limit.is_none() && request.tell_every_ns == u64::MAX {
-            // A signal only means to look again.
             return Ok(match flock(lend(file), FlockOperation::LockExclusive) {
                 Ok(()) => Waited::Locked,
-                Err(_) => Waited::TimedOut,
+                // After a signal, or when another host removed the file, look again.
+                Err(Errno::INTR | Errno::STALE) => Waited::TimedOut,
+                Err(_) => Waited::Impossible,
             });
         }
         let mut tell = || {
@@ -299,7 +301,10 @@ impl Contender {
             }
         };
         let mut tick = Tick { every_ns: request.tell_every_ns, call: &mut tell };
-        stand_in::wait::<ByFlock>(file, Mode::Exclusive, &limit, &mut tick).map_err(Refused::Failed)
+        match stand_in::wait::<ByFlock>(file, Mode::Exclusive, &limit, &mut tick) {
+            Err(fault) if fault.kind == FaultKind::StaleHandle => Ok(Waited::TimedOut),
+            waited => waited.map_err(Refused::Failed),
+        }
     }
 
     /// Tries until the lock is ours or in the way.

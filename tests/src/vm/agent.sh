@@ -56,7 +56,12 @@ await() {
 stty -F /dev/ttyS1 raw -echo
 exec 5</dev/null 3</dev/ttyS1 4>/dev/ttyS1
 printf '@@0 0@@' >&4
-while read -r number line <&3; do
+while read -r number length line <&3; do
+    # A serial port can lose bytes when the host is busy.
+    if [ ${#line} != "$length" ]; then
+        printf '@@again@@' >&4
+        continue
+    fi
     line=$(printf '%b' "$line")
     (eval "$line") >&4 2>&1 <&5 3<&-
     printf '@@%s %s@@' "$number" $? >&4

@@ -1,11 +1,15 @@
 //! How commands go into a machine and results come out: lines on a serial port. A command is a
-//! number and one line; the answer is all it prints, and a mark with the number and its status.
+//! number, its length and one line; the answer is all it prints, and a mark with the number and its
+//! status, or that the line was damaged.
 
 use core::fmt::Write as _;
 use core::time::Duration;
 use std::io::{self, ErrorKind, Read, Write};
 use std::os::unix::net::UnixStream;
 use std::time::Instant;
+
+/// What the machine says of a line that is not as long as it should be.
+const AGAIN: &[u8] = b"@@again@@";
 
 /// What a command did.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -52,9 +56,15 @@ impl Channel {
     /// `UnexpectedEof` if the machine ends.
     pub fn run(&mut self, command: &str, limit: Duration) -> io::Result<Output> {
         self.number += 1;
-        let line = format!("{} {}\n", self.number, escaped(command));
-        self.stream.write_all(line.as_bytes())?;
-        self.answer(limit)
+        let text = escaped(command.trim());
+        let line = format!("{} {} {text}\n", self.number, text.len());
+        let end = Instant::now() + limit;
+        loop {
+            self.stream.write_all(line.as_bytes())?;
+            if let Some(output) = self.answer(end.saturating_duration_since(Instant::now()))? {
+                return Ok(output);
+            }
+        }
     }
 
     /// A number that no other command has.
@@ -67,13 +77,18 @@ impl Channel {
         String::from_utf8_lossy(&self.received).into_owned()
     }
 
-    fn answer(&mut self, limit: Duration) -> io::Result<Output> {
+    /// The answer; nothing if the command came in damaged.
+    fn answer(&mut self, limit: Duration) -> io::Result<Option<Output>> {
         let end = Instant::now() + limit;
         let mark = format!("@@{} ", self.number);
         loop {
+            if let Some(at) = find(&self.received, AGAIN) {
+                self.received.drain(..at + AGAIN.len());
+                return Ok(None);
+            }
             if let Some((output, length)) = parse(&self.received, mark.as_bytes()) {
                 self.received.drain(..length);
-                return Ok(output);
+                return Ok(Some(output));
             }
             let left = end.saturating_duration_since(Instant::now());
             if left.is_zero() {
@@ -109,9 +124,13 @@ fn escaped(command: &str) -> String {
     line
 }
 
+fn find(text: &[u8], mark: &[u8]) -> Option<usize> {
+    text.windows(mark.len()).position(|window| window == mark)
+}
+
 /// The output before a mark that is there whole, and the length of both.
 fn parse(received: &[u8], mark: &[u8]) -> Option<(Output, usize)> {
-    let at = received.windows(mark.len()).position(|window| window == mark)?;
+    let at = find(received, mark)?;
     let rest = &received[at + mark.len()..];
     let digits = rest.windows(2).position(|window| window == b"@@")?;
     let status = String::from_utf8_lossy(&rest[..digits]).parse().ok()?;
@@ -123,7 +142,7 @@ fn parse(received: &[u8], mark: &[u8]) -> Option<(Output, usize)> {
 mod tests {
     use super::{Channel, escaped};
     use core::time::Duration;
-    use std::io::{ErrorKind, Write};
+    use std::io::{ErrorKind, Read, Write};
     use std::os::unix::net::UnixStream;
 
     #[test]
@@ -141,6 +160,18 @@ mod tests {
         drop(guest);
         let gone = channel.ready(Duration::from_secs(60)).unwrap_err();
         assert_eq!(gone.kind(), ErrorKind::UnexpectedEof);
+    }
+
+    #[test]
+    fn a_damaged_line_is_sent_again() {
+        let (mut guest, host) = UnixStream::pair().unwrap();
+        let mut channel = Channel::new(host);
+        guest.write_all(b"@@again@@done\n@@1 3@@").unwrap();
+        let output = channel.run(" ls  -l ", Duration::from_secs(60)).unwrap();
+        assert_eq!((output.status, &output.text[..]), (3, "done\n"));
+        let mut sent = [0; 22];
+        guest.read_exact(&mut sent).unwrap();
+        assert_eq!(&sent, b"1 6 ls  -l\n1 6 ls  -l\n");
     }
 
     #[test]
