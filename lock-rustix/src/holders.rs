@@ -28,10 +28,14 @@ use crate::process;
 /// ```
 /// let file = std::fs::File::create("/tmp/lock-rustix-doc-holding").unwrap();
 /// file.lock_shared().unwrap();
-/// let mut seen = None;
-/// lock_rustix::holders::for_each(&mut |holding| seen = seen.or(Some(*holding))).unwrap();
-/// let holding = seen.unwrap();
-/// assert_eq!(holding.line.mode, lock_core::os::Mode::Shared);
+/// let mut mine = None;
+/// lock_rustix::holders::for_each(&mut |holding| {
+///     if holding.pid.get() == u64::from(std::process::id()) {
+///         mine = Some(*holding);
+///     }
+/// })
+/// .unwrap();
+/// assert_eq!(mine.unwrap().line.mode, lock_core::os::Mode::Shared);
 /// # std::fs::remove_file("/tmp/lock-rustix-doc-holding").unwrap();
 /// ```
 #[derive(Clone, Copy, Debug, Eq, Hash, PartialEq)]
