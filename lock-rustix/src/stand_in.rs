@@ -3,16 +3,16 @@
 //! A thread that waits in `flock(2)` or `fcntl(2)` can be called back by a signal only, and signals
 //! belong to the program. So a child that shares memory and descriptors with its parent makes the
 //! call, on the parent's open file: what it is granted is the parent's. When the time is over it is
-//! killed, and with it goes the request. It is gone, and waited for, before the wait returns; it
-//! dies with its parent; it handles no signal, and sends none when it ends.
+//! killed by a timer of its own, and with it goes the request. It is gone, and waited for, before
+//! the wait returns; it dies with its parent; it handles no signal, and sends none when it ends.
 //!
 //! What is left of it when it was granted the lock: the kernel's lists name its pid as that of the
 //! taker. Lists of open files, [`holders`](crate::holders), name the parent.
 #![allow(unsafe_code)]
 
 use core::cell::UnsafeCell;
-use core::mem::MaybeUninit;
-use core::sync::atomic::{AtomicBool, AtomicU32, Ordering};
+use core::mem::{self, MaybeUninit};
+use core::sync::atomic::{AtomicBool, Ordering};
 
 use lock_core::fault::Fault;
 use lock_core::os::Mode;
@@ -20,9 +20,8 @@ use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::fd::{BorrowedFd, OwnedFd};
 use rustix::io::Errno;
 use rustix::process::{Pid, Signal, getpid, getppid, set_parent_process_death_signal};
-use rustix::thread::futex;
 
-use crate::alarm;
+use crate::alarm::{self, Timer};
 use crate::arch::syscall;
 use crate::descriptor::{errno, lend, own};
 use crate::limit::{Limit, Tick};
@@ -58,10 +57,10 @@ struct Errand<'f> {
     file: &'f OwnedFd,
     mode: Mode,
     parent: Pid,
+    /// When it is to die; the largest number for never.
+    deadline_ns: u64,
     answer: UnsafeCell<Result<(), Fault>>,
     done: AtomicBool,
-    /// The kernel makes it 0 when the child ends, and wakes who waits for that.
-    alive: AtomicU32,
 }
 
 /// Waits for the lock on the open file. The limit's own time is looked at first.
@@ -77,22 +76,25 @@ pub(crate) fn wait<'s, C: Queued<Sys<'s>>>(
     if limit.left_ns() == 0 {
         return Ok(Waited::TimedOut);
     }
+    // With nothing else to do but wait for the child's end, the child minds the time: the kernel
+    // wakes who waits for that on the processor where the child was, which takes half as long.
+    let watched = limit.cancel.is_some() || tick.every_ns != u64::MAX;
     let errand = Errand {
         file,
         mode,
         parent: getpid(),
+        deadline_ns: if watched { u64::MAX } else { limit.deadline_ns },
         answer: UnsafeCell::new(Ok(())),
         done: AtomicBool::new(false),
-        alive: AtomicU32::new(1),
     };
     let mut stack = Stack(MaybeUninit::uninit());
     let blocked = set_blocked(u64::MAX);
     // SAFETY: errand and stack outlive the child, which is gone before this function returns; all
     // signals are blocked, so that none runs a handler on that stack; `run` only makes calls.
-    let child = unsafe { clone(run::<C>, &errand, &mut stack, limit.cancel.is_some()) };
+    let child = unsafe { clone(run::<C>, &errand, &mut stack, watched) };
     set_blocked(blocked);
     let Ok((child, ended)) = child else { return Ok(Waited::Impossible) };
-    let waited = watch(&errand.alive, ended.as_ref(), limit, tick);
+    let waited = ended.map_or(Waited::Locked, |ended| watch(&ended, limit, tick));
     if waited != Waited::Locked {
         kill(child);
     }
@@ -100,17 +102,16 @@ pub(crate) fn wait<'s, C: Queued<Sys<'s>>>(
     if errand.done.load(Ordering::Acquire) {
         return errand.answer.into_inner().map(|()| Waited::Locked);
     }
-    // Killed by somebody else, it has not answered.
-    Ok(if waited == Waited::Locked { Waited::Impossible } else { waited })
+    Ok(match waited {
+        // Killed without an answer: by its timer, or by somebody else.
+        Waited::Locked if limit.left_ns() == 0 => Waited::TimedOut,
+        Waited::Locked => Waited::Impossible,
+        waited => waited,
+    })
 }
 
 /// Until the child has ended, or the limit is reached.
-fn watch(
-    alive: &AtomicU32,
-    ended: Option<&OwnedFd>,
-    limit: &Limit<'_>,
-    tick: &mut Tick<'_>,
-) -> Waited {
+fn watch(ended: &OwnedFd, limit: &Limit<'_>, tick: &mut Tick<'_>) -> Waited {
     loop {
         let left_ns = limit.left_ns();
         let pause_ns = left_ns.min(tick.every_ns);
@@ -119,11 +120,7 @@ fn watch(
             tv_nsec: i64::try_from(pause_ns % 1_000_000_000).unwrap_or(0),
         };
         let timeout = (pause_ns != u64::MAX).then_some(&timeout);
-        let paused = match (ended, limit.cancel) {
-            (Some(ended), Some(cancel)) => either(ended, cancel, timeout),
-            _ => pause(alive, timeout),
-        };
-        match paused {
+        match either(ended, limit.cancel, timeout) {
             Ok(None) if pause_ns == left_ns => return Waited::TimedOut,
             Ok(None) => (tick.call)(),
             Ok(Some(waited)) => return waited,
@@ -133,36 +130,25 @@ fn watch(
     }
 }
 
-/// Until the child has ended; nothing if the time was over. To be woken by memory is quicker than
-/// by a descriptor, and there is none to make and to close.
-fn pause(alive: &AtomicU32, timeout: Option<&Timespec>) -> Result<Option<Waited>, Errno> {
-    if alive.load(Ordering::Acquire) == 0 {
-        return Ok(Some(Waited::Locked));
-    }
-    match futex::wait(alive, futex::Flags::empty(), 1, timeout) {
-        Ok(()) | Err(Errno::AGAIN) => Err(Errno::INTR),
-        Err(Errno::TIMEDOUT) => Ok(None),
-        Err(errno) => Err(errno),
-    }
-}
-
 /// Until the child has ended or the caller wants no more; nothing if the time was over.
 fn either(
     ended: &OwnedFd,
-    cancel: BorrowedFd<'_>,
+    cancel: Option<BorrowedFd<'_>>,
     timeout: Option<&Timespec>,
 ) -> Result<Option<Waited>, Errno> {
-    let mut polled = [lend(ended), cancel].map(|fd| PollFd::from_borrowed_fd(fd, PollFlags::IN));
+    let ended = lend(ended);
+    let mut polled =
+        [ended, cancel.unwrap_or(ended)].map(|fd| PollFd::from_borrowed_fd(fd, PollFlags::IN));
     poll(&mut polled, timeout)?;
-    let [ended, cancel] = polled.map(|fd| !fd.revents().is_empty());
-    Ok(ended.then_some(Waited::Locked).or(cancel.then_some(Waited::Cancelled)))
+    let [ended, second] = polled.map(|fd| !fd.revents().is_empty());
+    Ok(ended.then_some(Waited::Locked).or(second.then_some(Waited::Cancelled)))
 }
 
 /// The child's life.
 extern "C" fn run<'s, C: Queued<Sys<'s>>>(errand: &Errand<'_>) -> ! {
     // A parent that has died before this is somebody else's child now.
     let _ = set_parent_process_death_signal(Some(Signal::KILL));
-    if getppid() == Some(errand.parent) {
+    if getppid() == Some(errand.parent) && dies_at(errand.deadline_ns) {
         let answer = C::wait(errand.file, errand.mode);
         // SAFETY: the parent reads this only after it is said to be done.
         unsafe { *errand.answer.get() = answer };
@@ -172,6 +158,18 @@ extern "C" fn run<'s, C: Queued<Sys<'s>>>(errand: &Errand<'_>) -> ! {
         // SAFETY: takes no pointers, and does not come back.
         unsafe { syscall(number::EXIT_GROUP, [0]) };
     }
+}
+
+/// Has this process killed at the deadline, if there is one. `false`: there is no timer to be had.
+fn dies_at(deadline_ns: u64) -> bool {
+    if deadline_ns == u64::MAX {
+        return true;
+    }
+    let Some(timer) = Timer::new(Signal::KILL.as_raw()) else { return false };
+    timer.set(deadline_ns);
+    // It goes with the process.
+    mem::forget(timer);
+    true
 }
 
 /// Blocks these signals, and no others; answers which were. The lowest bit is signal 1.
@@ -219,17 +217,15 @@ unsafe fn clone<'e>(
     const CLONE_VM: usize = 0x100;
     const CLONE_FILES: usize = 0x400;
     const CLONE_PIDFD: usize = 0x1000;
-    const CLONE_CHILD_CLEARTID: usize = 0x20_0000;
     let mut ended = -1i32;
     // No signal in the lowest byte: a program that counts its children does not hear of this one.
-    let flags = CLONE_VM | CLONE_FILES | CLONE_CHILD_CLEARTID;
+    let flags = CLONE_VM | CLONE_FILES;
     let flags = if descriptor { flags | CLONE_PIDFD } else { flags };
-    let alive = errand.alive.as_ptr();
     let top = (&raw mut *stack as usize).wrapping_add(STACK_BYTES);
     let errand: *const Errand<'_> = errand;
     let (entry, errand) = (entry as usize, errand as usize);
-    // SAFETY: the caller's promises; `ended` and `alive` get one int each.
-    let result = unsafe { clone_into(flags, top, &raw mut ended, alive, entry, errand) };
+    // SAFETY: the caller's promises; `ended` gets one int.
+    let result = unsafe { clone_into(flags, top, &raw mut ended, entry, errand) };
     let child = usize::try_from(result).map_err(|_| errno(result))?;
     if !descriptor {
         return Ok((child, None));

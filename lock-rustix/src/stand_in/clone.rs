@@ -44,7 +44,6 @@ pub(super) unsafe fn clone_into(
     flags: usize,
     top: usize,
     ended: *mut i32,
-    alive: *mut u32,
     entry: usize,
     errand: usize,
 ) -> isize {
@@ -61,7 +60,7 @@ pub(super) unsafe fn clone_into(
             "ud2",
             "2:",
             inlateout("rax") number::CLONE as isize => result,
-            in("rdi") flags, in("rsi") top, in("rdx") ended, in("r10") alive, in("r8") 0,
+            in("rdi") flags, in("rsi") top, in("rdx") ended, in("r10") 0, in("r8") 0,
             in("r12") entry, in("r13") errand,
             lateout("rcx") _, lateout("r11") _,
         );
@@ -79,7 +78,6 @@ pub(super) unsafe fn clone_into(
     flags: usize,
     top: usize,
     ended: *mut i32,
-    alive: *mut u32,
     entry: usize,
     errand: usize,
 ) -> isize {
@@ -97,7 +95,7 @@ pub(super) unsafe fn clone_into(
             "2:",
             in("x8") number::CLONE,
             inlateout("x0") flags as isize => result,
-            in("x1") top, in("x2") ended, in("x3") 0, in("x4") alive,
+            in("x1") top, in("x2") ended, in("x3") 0, in("x4") 0,
             in("x20") entry, in("x21") errand,
         );
     }
@@ -114,7 +112,6 @@ pub(super) unsafe fn clone_into(
     flags: usize,
     top: usize,
     ended: *mut i32,
-    alive: *mut u32,
     entry: usize,
     errand: usize,
 ) -> isize {
@@ -130,7 +127,7 @@ pub(super) unsafe fn clone_into(
             "2:",
             in("a7") number::CLONE,
             inlateout("a0") flags as isize => result,
-            in("a1") top, in("a2") ended, in("a3") 0, in("a4") alive,
+            in("a1") top, in("a2") ended, in("a3") 0, in("a4") 0,
             in("s2") entry, in("s3") errand,
         );
     }
@@ -147,7 +144,6 @@ pub(super) unsafe fn clone_into(
     flags: usize,
     top: usize,
     ended: *mut i32,
-    alive: *mut u32,
     entry: usize,
     errand: usize,
 ) -> isize {
@@ -168,7 +164,7 @@ pub(super) unsafe fn clone_into(
             "2:",
             number = in(reg) number::CLONE,
             inlateout("r0") flags as isize => result,
-            in("r1") top, in("r2") ended, in("r3") 0, in("r4") alive,
+            in("r1") top, in("r2") ended, in("r3") 0, in("r4") 0,
             in("r5") entry, in("r8") errand,
             out("r9") _,
         );
@@ -186,7 +182,6 @@ pub(super) unsafe fn clone_into(
     flags: usize,
     top: usize,
     ended: *mut i32,
-    alive: *mut u32,
     entry: usize,
     errand: usize,
 ) -> isize {
@@ -209,7 +204,7 @@ pub(super) unsafe fn clone_into(
             "ud2",
             "2:",
             inlateout("eax") number::CLONE as isize => result,
-            in("ebx") flags, in("ecx") top, in("edx") ended, in("edi") alive,
+            in("ebx") flags, in("ecx") top, in("edx") ended, in("edi") 0,
         );
     }
     result
