@@ -52,6 +52,8 @@ pub enum Node {
     Directory,
     /// A file beside the lock that breakers lock where directories cannot be locked.
     Guard,
+    /// A file beside the lock that waiters queue at where the lock is nothing to queue at.
+    Queue,
     /// The symbolic link inside a lock directory that names the holder.
     Owner,
     /// The file beside the lock that counts its acquisitions.
@@ -74,6 +76,7 @@ impl Node {
             Node::Companion => "the companion file",
             Node::Directory => "the directory",
             Node::Guard => "the guard file",
+            Node::Queue => "the waiters' file",
             Node::Owner => "the owner link",
             Node::Token => "the token file",
         }

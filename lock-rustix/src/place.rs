@@ -27,6 +27,9 @@ pub const PRIVATE_SUFFIX: &[u8] = b".lk";
 /// What the guard file's name ends in: `.NAME.guard`.
 pub const GUARD_SUFFIX: &[u8] = b".guard";
 
+/// What the name of the file ends in that waiters queue at: `.NAME.queue`.
+pub const QUEUE_SUFFIX: &[u8] = b".queue";
+
 /// What an acquisition is known by: 128 random bits.
 ///
 /// ```
@@ -63,6 +66,7 @@ pub struct Place<'a> {
     private: Option<&'a CStr>,
     companion: Option<&'a CStr>,
     guard: Option<&'a CStr>,
+    queue: Option<&'a CStr>,
     follow: bool,
 }
 
@@ -126,10 +130,25 @@ impl FileName {
     /// assert_eq!(FileName::guard(c"backup").as_c_str(), c".backup.guard");
     /// ```
     pub fn guard(name: &CStr) -> FileName {
-        const STEM_MAX: usize = NAME_MAX - 1 - GUARD_SUFFIX.len();
+        FileName::beside(name, GUARD_SUFFIX)
+    }
+
+    /// The name of the file that waiters for the lock `name` queue at where the lock is nothing to
+    /// queue at. Of a long name the end is cut off, as for the guard's.
+    ///
+    /// ```
+    /// use lock_rustix::place::FileName;
+    ///
+    /// assert_eq!(FileName::queue(c"backup").as_c_str(), c".backup.queue");
+    /// ```
+    pub fn queue(name: &CStr) -> FileName {
+        FileName::beside(name, QUEUE_SUFFIX)
+    }
+
+    fn beside(name: &CStr, suffix: &[u8]) -> FileName {
         let bytes = name.to_bytes();
-        let stem = bytes.get(..STEM_MAX).unwrap_or(bytes);
-        FileName::new(&[b".", stem, GUARD_SUFFIX]).unwrap_or(FileName(ArrayVec::new()))
+        let stem = bytes.get(..NAME_MAX - 1 - suffix.len()).unwrap_or(bytes);
+        FileName::new(&[b".", stem, suffix]).unwrap_or(FileName(ArrayVec::new()))
     }
 
     /// The name for the kernel.
@@ -252,7 +271,8 @@ impl<'a> Place<'a> {
     /// # std::fs::remove_dir_all("/tmp/lock-rustix-doc-renamed").unwrap();
     /// ```
     pub fn in_directory(dir: BorrowedFd<'a>, name: &'a CStr) -> Place<'a> {
-        Place { dir, lock: name, private: None, companion: None, guard: None, follow: false }
+        let (private, companion, guard, queue) = (None, None, None, None);
+        Place { dir, lock: name, private, companion, guard, queue, follow: false }
     }
 
     /// Follows a symbolic link at the name. Without this such a link is an error, so that nobody
@@ -323,6 +343,20 @@ impl<'a> Place<'a> {
         Place { guard: Some(guard), ..self }
     }
 
+    /// Names the file that waiters queue at.
+    ///
+    /// ```
+    /// use lock_core::scheme::turnstile;
+    /// use lock_rustix::{place::Place, sys::Sys};
+    ///
+    /// let place = Place::path(c"/tmp/link").with_queue(c"/tmp/.link.queue");
+    /// assert!(!turnstile::sweep(&Sys::new(place)).unwrap(), "nobody has waited");
+    /// ```
+    #[must_use]
+    pub fn with_queue(self, queue: &'a CStr) -> Place<'a> {
+        Place { queue: Some(queue), ..self }
+    }
+
     /// Whether a symbolic link at the name is followed.
     ///
     /// ```
@@ -346,6 +380,7 @@ impl<'a> Place<'a> {
             Node::Private => self.private,
             Node::Companion => self.companion,
             Node::Guard => self.guard,
+            Node::Queue => self.queue,
             Node::Directory => Some(c"."),
             _ => None,
         }

@@ -376,14 +376,18 @@ mod tests {
         let mut ticks = 0;
         let mut count = || {
             ticks += 1;
-            assert_eq!(children(), 1);
+            if ticks <= 3 {
+                assert_eq!(children(), 1);
+            }
             if ticks == 3 {
                 flock(&holder, FlockOperation::Unlock).unwrap();
             }
         };
         let mut tick = Tick { every_ns: 1_000_000, call: &mut count };
         let waited = wait::<ByFlock>(&ours, Mode::Exclusive, &Limit::NONE, &mut tick);
-        assert_eq!((waited, ticks), (Ok(Waited::Locked), 3));
+        assert_eq!(waited, Ok(Waited::Locked));
+        // On a busy machine it is told again before the child has ended.
+        assert!(ticks >= 3, "{ticks}");
     }
 
     #[test]

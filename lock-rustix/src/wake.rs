@@ -258,7 +258,7 @@ fn holder(contender: &Contender, found: &Found) -> Option<OwnedFd> {
 }
 
 /// How long until the lock is stale by its age.
-fn stale_in_ns(found: &Found) -> Option<u64> {
+pub(crate) fn stale_in_ns(found: &Found) -> Option<u64> {
     let Verdict::Live(Alive::Fresh(at_age_ms)) = found.verdict else { return None };
     let age_ms = (wall_us() / 1000).saturating_sub(found.modified_ms?);
     let left_ms = at_age_ms.saturating_sub(u64::try_from(age_ms).unwrap_or(0));

@@ -57,7 +57,7 @@ fn looks(kind: Kind, limited: bool) -> u32 {
 
 #[test]
 fn waiters_sleep_behind_one_another() {
-    for kind in [Kind::Nfs, Kind::Mkdir, Kind::Pidfile] {
+    for kind in [Kind::Nfs, Kind::Symlink, Kind::Mkdir, Kind::Pidfile] {
         for limited in [false, true] {
             let looks = looks(kind, limited);
             // All look once before they queue; a herd would look some 2,000 times.

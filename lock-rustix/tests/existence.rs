@@ -113,7 +113,7 @@ fn a_dead_holders_lock_is_taken_over() {
         let me = myself();
         for kind in KINDS {
             let spot = scratch.spot(kind);
-            attempt(&spot, &me, dead_pid()).unwrap().leave();
+            attempt(&spot, &me, dead_pid()).unwrap().leave(&spot);
             let taken = loop {
                 match attempt(&spot, &me, std::process::id()) {
                     Err(TryLockError::Again) => {}
@@ -133,7 +133,7 @@ fn a_lock_left_for_a_living_process_stays() {
         let me = myself();
         for kind in KINDS {
             let spot = scratch.spot(kind);
-            attempt(&spot, &me, std::process::id()).unwrap().leave();
+            attempt(&spot, &me, std::process::id()).unwrap().leave(&spot);
             assert!(matches!(
                 attempt(&spot, &me, std::process::id()),
                 Err(TryLockError::Held { verdict: Some(Verdict::Live(_)), .. })

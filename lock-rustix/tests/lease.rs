@@ -124,7 +124,7 @@ fn of_many_breakers_one_gets_it() {
                     match attempt(&spot) {
                         Ok(taken) => {
                             holders.fetch_add(1, Ordering::SeqCst);
-                            taken.leave();
+                            taken.leave(&spot);
                             break;
                         }
                         Err(TryLockError::Held { queue: None, .. }) => break,

@@ -116,7 +116,7 @@ fn a_look_tells_who_holds_and_takes_nothing() {
         assert_eq!(verdict(&spot), None, "{kind:?}");
         let sleeper = Sleeper::new();
         let pid = sleeper.identity().observer.owner.pid;
-        take(&spot, &sleeper.identity(), false).leave();
+        take(&spot, &sleeper.identity(), false).leave(&spot);
         let found = with_terms(&spot, &myself(), false, |terms, _| look(&spot, terms));
         let found = found.unwrap().unwrap();
         assert_eq!(found.claim.unwrap().owner.pid, pid, "{kind:?}");
@@ -164,7 +164,7 @@ fn only_the_holders_lock_is_given_back_for_him() {
         let spot = scratch.spot(kind);
         let (sleeper, other) = (Sleeper::new(), Sleeper::new());
         assert!(matches!(release(&spot, &sleeper.identity()), Err(TryLockError::Again)));
-        take(&spot, &sleeper.identity(), false).leave();
+        take(&spot, &sleeper.identity(), false).leave(&spot);
         let refused = release(&spot, &other.identity());
         assert!(matches!(refused, Err(TryLockError::Held { .. })), "{kind:?}");
         assert!(release(&spot, &sleeper.identity()).is_ok(), "{kind:?}");
@@ -178,7 +178,7 @@ fn a_stale_lock_of_another_is_not_given_back() {
     for kind in Kind::EXISTENCE {
         let spot = scratch.spot(kind);
         let sleeper = Sleeper::new();
-        take(&spot, &sleeper.identity(), false).leave();
+        take(&spot, &sleeper.identity(), false).leave(&spot);
         drop(sleeper);
         let refused = release(&spot, &myself());
         assert!(matches!(refused, Err(TryLockError::Held { .. })), "{kind:?}");
@@ -196,7 +196,7 @@ fn the_holders_lock_is_touched_and_no_other() {
         let modified = || std::fs::metadata(&path).unwrap().modified().unwrap();
         assert_eq!(touch_for(&spot, decode(kind), &myself()), Ok(false));
         let sleeper = Sleeper::new();
-        take(&spot, &sleeper.identity(), false).leave();
+        take(&spot, &sleeper.identity(), false).leave(&spot);
         std::fs::File::open(&path).unwrap().set_modified(past).unwrap();
         let before = modified();
         assert_eq!(touch_for(&spot, decode(kind), &myself()), Ok(false), "{kind:?}");
@@ -258,7 +258,7 @@ fn a_foreign_file_at_the_readers_name_survives() {
         let taken = take(&spot, &myself(), true);
         let while_held = read();
         assert_eq!(taken.unlock(&spot).unwrap(), Unlocked::Released);
-        take(&spot, &myself(), true).leave();
+        take(&spot, &myself(), true).leave(&spot);
         with_terms(&spot, &myself(), true, |_, nonce| remove_by_force(&spot, nonce)).unwrap();
         (while_held, read())
     };

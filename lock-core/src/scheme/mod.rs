@@ -67,3 +67,4 @@ pub mod lease;
 pub mod look;
 pub mod mkdir;
 pub mod symlink;
+pub mod turnstile;

@@ -235,7 +235,7 @@ impl Contender {
     /// use lock_rustix::existence::Contender;
     ///
     /// let contender = Contender::new(Kind::Symlink, c"/tmp/lock-rustix-doc-release").unwrap();
-    /// contender.try_lock(&contender.me, b"", false).unwrap().leave();
+    /// contender.try_lock(&contender.me, b"", false).unwrap().leave(&contender.spot);
     /// contender.release_for(&contender.me).unwrap();
     /// assert!(contender.look().unwrap().is_none());
     /// ```

@@ -5,6 +5,7 @@
 
 pub(crate) mod built;
 mod contender;
+mod line;
 mod look;
 mod prepared;
 mod removal;
@@ -218,6 +219,8 @@ pub struct Taken {
     /// The lock of a holder before us, flocked: others are queued there, and need not come and look
     /// before this lock is given back.
     turnstile: Option<OwnedFd>,
+    /// The file beside the lock that others are queued at, flocked, likewise.
+    line: Option<OwnedFd>,
 }
 
 /// What a symbolic link was made with: the link is ours as long as it has this target.
@@ -363,12 +366,17 @@ impl Taken {
         let sys = spot.sys(&self.private);
         let outcome = match self.proof {
             Proof::File(locked) => hardlink::unlock(&sys, locked),
-            Proof::Lease(locked) => lease::unlock(&sys, wait_for_guard(&sys)?, locked),
+            Proof::Lease(locked) => {
+                wait_for_guard(&sys).and_then(|guard| lease::unlock(&sys, guard, locked))
+            }
             Proof::Directory(locked) => mkdir::unlock(&sys, locked),
             Proof::Link(locked, target) => symlink::unlock(&sys, locked, &target),
         };
         // Only now is there something to come and look for.
         drop(self.turnstile);
+        if let Some(file) = self.line {
+            line::leave(spot, file);
+        }
         outcome
     }
 
@@ -379,12 +387,15 @@ impl Taken {
     /// use lock_rustix::existence::Contender;
     ///
     /// let contender = Contender::new(Kind::Mkdir, c"/tmp/lock-rustix-doc-leave").unwrap();
-    /// contender.try_lock(&contender.me, b"", false).unwrap().leave();
+    /// contender.try_lock(&contender.me, b"", false).unwrap().leave(&contender.spot);
     /// assert!(contender.look().unwrap().is_some());
     /// contender.release_for(&contender.me).unwrap();
     /// ```
-    pub fn leave(self) {
+    pub fn leave(self, spot: &Spot) {
         drop(self.proof);
+        if let Some(file) = self.line {
+            line::leave(spot, file);
+        }
     }
 }
 

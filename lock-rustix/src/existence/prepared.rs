@@ -119,7 +119,8 @@ impl Prepared {
             },
             _ => Err(TryLockError::Again),
         }?;
-        Ok(Taken { private: self.private.clone(), proof, pid: self.pid, turnstile: None })
+        let (private, pid) = (self.private.clone(), self.pid);
+        Ok(Taken { private, proof, pid, turnstile: None, line: None })
     }
 
     fn keep(&mut self, lock: Ready, why: TryLockError<OwnedFd>) -> TryLockError<OwnedFd> {

@@ -11,7 +11,7 @@ use rustix::fd::OwnedFd;
 use rustix::fs::{Mode, OFlags};
 
 use super::built::{FILES, LEASE, MKDIR, SYMLINK};
-use super::{Spot, fault, set_time_to_now};
+use super::{Spot, fault, line, set_time_to_now};
 use crate::descriptor::{lend, openat};
 use crate::entries::Entries;
 use crate::identity::Identity;
@@ -72,7 +72,7 @@ pub fn remove(
 ///
 /// let contender = Contender::new(Kind::Mkdir, c"/tmp/lock-rustix-doc-release-for").unwrap();
 /// let (me, rule) = (&contender.me, Rule::Strict(Policy::default()));
-/// contender.try_lock(me, b"", false).unwrap().leave();
+/// contender.try_lock(me, b"", false).unwrap().leave(&contender.spot);
 /// let (decode, observer) = (decode(Kind::Mkdir), &me.observer);
 /// let terms = Terms { payload: b"", decode, observer, rule, local: false };
 /// let now_ms = wall_us() / 1000;
@@ -133,7 +133,7 @@ pub fn remove_by_force(spot: &Spot, nonce: &Nonce) -> Result<bool, Fault> {
 /// use lock_rustix::signature::decode;
 ///
 /// let contender = Contender::new(Kind::Mkdir, c"/tmp/lock-rustix-doc-touched").unwrap();
-/// contender.try_lock(&contender.me, b"", false).unwrap().leave();
+/// contender.try_lock(&contender.me, b"", false).unwrap().leave(&contender.spot);
 /// let touched = touch_for(&contender.spot, decode(Kind::Mkdir), &contender.me);
 /// assert_eq!(touched, Ok(true));
 /// # contender.release_for(&contender.me).unwrap();
@@ -178,7 +178,8 @@ pub fn touch_for(
 /// assert_eq!(sweep(&spot), Ok(0));
 /// ```
 pub fn sweep(spot: &Spot) -> Result<u32, Fault> {
-    sweep_some(spot, u32::MAX, u32::MAX)
+    let waiters = u32::from(line::sweep(spot));
+    sweep_some(spot, u32::MAX, u32::MAX).map(|removed| removed.saturating_add(waiters))
 }
 
 /// [`sweep`] that looks at so many entries of the directory only, and at so many that may be

@@ -2,9 +2,9 @@
 //!
 //! Behind a holder that keeps the lock flocked, waiters queue in the kernel. Whoever comes out of
 //! the queue keeps it shut, as a turnstile, until he has had the lock: one waiter of a queue looks
-//! at what is going on, the others sleep. Where there is nothing to queue at, a wait is woken by
-//! events, as [`wake`](crate::wake) says. Nothing is left of it when it ends: no queued request, no
-//! process, no watch, no descriptor.
+//! at what is going on, the others sleep. Where the lock is nothing to queue at, they queue at a
+//! file beside it, and the first of them is woken by events, as [`wake`](crate::wake) says. Nothing
+//! is left of a wait when it ends: no queued request, no process, no watch, no descriptor, no file.
 
 use core::mem;
 
@@ -18,6 +18,7 @@ use rustix::fd::{BorrowedFd, OwnedFd};
 use rustix::fs::{FlockOperation, flock, fstat};
 use rustix::io::Errno;
 
+use super::line::Line;
 use super::prepared::{Attempts, Words};
 use super::removal::sweep_some;
 use super::{Contender, Taken};
@@ -26,7 +27,7 @@ use crate::descriptor::lend;
 use crate::identity::Identity;
 use crate::limit::{Limit, Tick};
 use crate::stand_in::{self, Waited};
-use crate::wake::{Watch, Woken};
+use crate::wake::{Watch, Woken, stale_in_ns};
 
 /// How often an attempt starts over before something must be wrong.
 pub const RESTARTS_MAX: u32 = 1000;
@@ -78,6 +79,8 @@ pub struct Request<'a> {
     pub tell_every_ns: u64,
     /// Ends the wait when it can be read.
     pub cancel: Option<BorrowedFd<'a>>,
+    /// What may wake the thread when the time is over: see [`Limit::signal`].
+    pub signal: Option<i32>,
 }
 
 impl<'a> Request<'a> {
@@ -101,6 +104,7 @@ impl<'a> Request<'a> {
             longest_pause_ns: u64::MAX,
             tell_every_ns: u64::MAX,
             cancel: None,
+            signal: None,
         }
     }
 }
@@ -216,9 +220,13 @@ impl Contender {
         let (mut pause_ns, mut turnstile) = (PAUSE_NS, None);
         let mut attempts = Attempts::new(self, words);
         let (mut passed, mut untidy) = (None::<OwnedFd>, true);
+        let mut line = Line::outside(&self.spot);
         loop {
             let (queue, verdict) = match self.settle(&mut attempts, &mut restarts)? {
-                Ok(taken) => return Ok(Taken { turnstile: passed.or(turnstile), ..taken }),
+                Ok(taken) => {
+                    let (turnstile, line) = (passed.or(turnstile), line.keep());
+                    return Ok(Taken { turnstile, line, ..taken });
+                }
                 Err(way) => way,
             };
             if let Some(file) = passed.take() {
@@ -253,16 +261,9 @@ impl Contender {
             if mem::take(&mut untidy) && attempts.have_a_name() {
                 let _ = sweep_some(&self.spot, TIDIED_ENTRIES, TIDIED_LEFTOVERS);
             }
-            if let Some(file) = queue {
-                match self.queue(&file, request, observe)? {
-                    Waited::Locked => {
-                        passed = Some(file);
-                        continue;
-                    }
-                    Waited::TimedOut => continue,
-                    Waited::Cancelled => return Err(Refused::Cancelled),
-                    Waited::Impossible => {}
-                }
+            if let Stood::Queued(file) = self.stand(queue, &mut line, &found, request, observe)? {
+                passed = file;
+                continue;
             }
             if !watch.get_or_insert_with(Watch::new).arm(self, &found) {
                 observe(Event::Polling);
@@ -271,21 +272,52 @@ impl Contender {
         }
     }
 
-    /// Waits for the flock of a lock that is in the way. The stand-in's stack is in here: not in
-    /// the frame of who tries.
+    /// Waits in the kernel's queue, if there is one: at the lock, or in the line beside it.
+    fn stand(
+        &self,
+        queue: Option<OwnedFd>,
+        line: &mut Line<'_>,
+        found: &Found,
+        request: &Request<'_>,
+        observe: &mut dyn FnMut(Event<'_>),
+    ) -> Result<Stood, Refused> {
+        let behind = if queue.is_none() && self.is_local() { line.join() } else { None };
+        let Some(file) = queue.as_ref().or(behind) else { return Ok(Stood::Nowhere) };
+        match self.queue(file, queue.is_some(), found, request, observe)? {
+            Waited::Locked if queue.is_none() => line.advance(),
+            Waited::Locked => return Ok(Stood::Queued(queue)),
+            Waited::TimedOut => {}
+            Waited::Cancelled => return Err(Refused::Cancelled),
+            Waited::Impossible => {
+                if queue.is_none() {
+                    line.give_up();
+                }
+                return Ok(Stood::Nowhere);
+            }
+        }
+        Ok(Stood::Queued(None))
+    }
+
+    /// Waits for the flock of the lock that is in the way (`held`), or of the file that waiters
+    /// queue at. The stand-in's stack is in here: not in the frame of who tries.
     #[inline(never)]
     fn queue(
         &self,
         file: &OwnedFd,
+        held: bool,
+        found: &Found,
         request: &Request<'_>,
         observe: &mut dyn FnMut(Event<'_>),
     ) -> Result<Waited, Refused> {
-        let look_again_ns = match request.longest_pause_ns {
+        // Who stands before us may judge by another age.
+        let stale_in_ns = stale_in_ns(found).unwrap_or(u64::MAX);
+        let look_again_ns = match request.longest_pause_ns.min(stale_in_ns) {
             u64::MAX => u64::MAX,
             pause_ns => monotonic_ns().saturating_add(pause_ns),
         };
-        let limit =
-            Limit::until(request.deadline_ns.min(look_again_ns)).cancelled_by(request.cancel);
+        let limit = Limit::until(request.deadline_ns.min(look_again_ns))
+            .cancelled_by(request.cancel)
+            .timed_by(request.signal);
         if limit.is_none() && request.tell_every_ns == u64::MAX {
             return Ok(match flock(lend(file), FlockOperation::LockExclusive) {
                 Ok(()) => Waited::Locked,
@@ -295,7 +327,7 @@ impl Contender {
             });
         }
         let mut tell = || {
-            if let Ok(Some(found)) = self.look_again(true) {
+            if let Ok(Some(found)) = self.look_again(held) {
                 let left_ns = request.deadline_ns.saturating_sub(monotonic_ns());
                 observe(Event::Waiting { found: &found, left_ns });
             }
@@ -348,6 +380,14 @@ fn unseen(verdict: Option<Verdict>) -> Found {
 /// to be judged by whoever comes first: he must not find it flocked by us.
 fn is_removed(file: &OwnedFd) -> bool {
     fstat(lend(file)).is_ok_and(|stat| stat.st_nlink == 0)
+}
+
+/// How standing in a queue ended.
+enum Stood {
+    /// It is time to try again: one's turn, perhaps with the flock of the lock that was in the way.
+    Queued(Option<OwnedFd>),
+    /// There is none.
+    Nowhere,
 }
 
 /// The file to queue at, and what is known of the holder.

@@ -192,7 +192,7 @@ impl ExistenceGuard {
     pub fn leave(mut self) {
         self.refresher = None;
         if let Some(taken) = self.held.lock().take() {
-            taken.leave();
+            taken.leave(&self.held.contender.spot);
         }
     }
 

@@ -103,7 +103,8 @@ fn stale_break_aba() {
     let scratch = Scratch::new("field-aba");
     for kind in Kind::EXISTENCE {
         for _ in 0..25 {
-            attempt(&spot(&scratch, kind), &ended()).unwrap().leave();
+            let place = spot(&scratch, kind);
+            attempt(&place, &ended()).unwrap().leave(&place);
             let holders = AtomicU32::new(0);
             std::thread::scope(|scope| {
                 for _ in 0..4 {
@@ -113,7 +114,7 @@ fn stale_break_aba() {
                             match attempt(&spot, &myself()) {
                                 Ok(taken) => {
                                     holders.fetch_add(1, Ordering::SeqCst);
-                                    taken.leave();
+                                    taken.leave(&spot);
                                 }
                                 // Another breaker is at work.
                                 Err(
@@ -144,7 +145,8 @@ fn pid_reuse() {
     before.observer.owner.start = Some(StartTime(1));
     before.started_at_us = before.started_at_us.map(|us| us - 3_600_000_000);
     for kind in [Kind::Nfs, Kind::Symlink, Kind::Mkdir] {
-        attempt(&spot(&scratch, kind), &before).unwrap().leave();
+        let spot = spot(&scratch, kind);
+        attempt(&spot, &before).unwrap().leave(&spot);
         let path = scratch.path("lock");
         let (status, out, _) = run(&["status", "-k", kind.name(), &path]);
         assert_eq!(status, Some(1), "{out}");

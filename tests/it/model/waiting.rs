@@ -2,10 +2,11 @@
 //! flock.
 
 use lock_core::fault::Fault;
-use lock_core::os::{Files, Links, Node};
+use lock_core::os::{Files, Links, Mode, Names, Node, OfdLocks};
 use lock_core::scheme::breaking::TryLockError;
 use lock_core::scheme::hardlink::Unlocked;
-use lock_core::scheme::{hardlink, mkdir, symlink};
+use lock_core::scheme::turnstile::Entered::{Behind, First};
+use lock_core::scheme::{hardlink, mkdir, symlink, turnstile};
 use lock_tests::model::disk::{Disk, Who};
 use lock_tests::model::explore::{Me, Outcome, Program, World};
 use lock_tests::model::sim::{File, Mutant, Sim};
@@ -23,7 +24,7 @@ const WAITERS: [(&str, Program, usize); 5] = [
     ("waiting with an unnamed file", waiting_unnamed, 0),
     ("waiting with an unnamed file with companion", waiting_unnamed_linked, 0),
     ("waiting with a directory", waiting_directory, 1),
-    ("waiting for a symlink", waiting_symlink, 0),
+    ("waiting for a symlink", waiting_symlink, 1),
 ];
 
 /// The lock that a dead process left, for these.
@@ -127,17 +128,67 @@ fn waiting_directory(sim: &Sim<'_>, me: Me) -> Outcome {
     })
 }
 
-/// Nothing to make ready, and no queue; but each try has the same payload.
+/// Nothing to make ready; but each try has the same payload. Waits in a line beside the lock, whose
+/// first tries again and again, and keeps the others waiting until he has had it.
 fn waiting_symlink(sim: &Sim<'_>, me: Me) -> Outcome {
     with_terms(me, false, |terms| {
-        let mut tries = 1..TRIES;
-        loop {
+        let mut first = None::<File<'_, '_>>;
+        for _ in 0..TRIES {
             let locked = symlink::try_lock(&sim, terms);
-            if let (Err(TryLockError::Held { .. }), Some(_)) = (&locked, tries.next()) {
-                continue;
+            if !matches!(locked, Err(TryLockError::Held { .. })) {
+                let outcome =
+                    hold(sim, locked, |locked| symlink::unlock(&sim, locked, terms.payload));
+                first.map(|file| turnstile::leave(&sim, file));
+                return outcome;
             }
-            return hold(sim, locked, |locked| symlink::unlock(&sim, locked, terms.payload));
+            if first.is_none() {
+                first = turnstile::enter(&sim).ok().map(|entered| match entered {
+                    First(file) => file,
+                    Behind(file) => {
+                        sim.wait_for(&file);
+                        file
+                    }
+                });
+            }
         }
+        first.map(|file| turnstile::leave(&sim, file));
+        Outcome::Retry
+    })
+}
+
+/// Stands in line, for as long as it takes or until it finds others before it; no more than that.
+fn stand_in_line<'s, 'd>(
+    sim: &'s Sim<'d>,
+    patient: bool,
+    leave: impl Fn(&&'s Sim<'d>, File<'s, 'd>) -> bool,
+) -> Outcome {
+    match turnstile::enter(&sim) {
+        Ok(First(file)) => leave(&sim, file),
+        Ok(Behind(file)) => {
+            if patient {
+                sim.wait_for(&file);
+            }
+            leave(&sim, file)
+        }
+        Err(_) => false,
+    };
+    Outcome::Done
+}
+
+fn in_line(sim: &Sim<'_>, _: Me) -> Outcome {
+    stand_in_line(sim, true, turnstile::leave)
+}
+
+fn in_line_impatient(sim: &Sim<'_>, _: Me) -> Outcome {
+    stand_in_line(sim, false, turnstile::leave)
+}
+
+/// Wrong: looks whether others are in line before it takes its own sign away.
+fn looks_too_early(sim: &Sim<'_>, _: Me) -> Outcome {
+    stand_in_line(sim, false, |sim, file| {
+        let alone = sim.ofd_getlk(&file, Mode::Exclusive);
+        let _ = sim.ofd_setlk_un(&file);
+        matches!(alone, Ok(None)) && sim.unlink(Node::Queue).is_ok()
     })
 }
 
@@ -162,7 +213,6 @@ fn believes_the_flock(sim: &Sim<'_>, me: Me) -> Outcome {
                     return crashed(sim, fault);
                 }
                 let outcome = hold(sim, Ok::<_, TryLockError<()>>(()), |()| {
-                    use lock_core::os::Names;
                     let _ = (&sim).unlink(Node::Lock);
                     Ok(Unlocked::Released)
                 });
@@ -244,6 +294,20 @@ fn waiters_beside_a_sweeper() {
         let programs = vec![sweeper, waiter];
         World { programs, crashes: 1, leftovers: 1, ..World::of(name, waiter, 2) }.holds();
     }
+}
+
+/// Whoever is the last to leave the line removes its file, also where some go away in the middle.
+#[test]
+fn the_last_one_out_removes_the_file() {
+    let line = |name, programs: &[Program]| World {
+        programs: programs.to_vec(),
+        ..World::of(name, in_line, programs.len())
+    };
+    line("a line", &[in_line, in_line, in_line]).holds();
+    line("a line that some leave", &[in_line, in_line_impatient, in_line_impatient]).holds();
+    let killed = line("a line where one is killed", &[in_line, in_line_impatient]);
+    World { crashes: 1, leftovers: 1, ..killed }.holds();
+    line("looking too early", &[looks_too_early, looks_too_early]).breaks();
 }
 
 /// Without this step the checker finds two holders, or a lock that is stuck.

@@ -22,6 +22,8 @@ pub enum Name {
     Companion,
     /// The breakers' file beside it.
     Guard,
+    /// The waiters' file beside it.
+    Queue,
     /// A private one: of this process in its so-manieth life.
     Private(Who, u8),
     /// The owner link in the directory with this inode number.

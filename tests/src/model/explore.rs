@@ -355,7 +355,8 @@ impl World {
         if state.processes.iter().enumerate().any(|(who, _)| state.disk.has_open(who_of(who))) {
             return Some("a process that is done has files open");
         }
-        let left = state.disk.names().filter(|name| matches!(name, Name::Private(..))).count();
+        let is_left = |name: &Name| matches!(name, Name::Private(..) | Name::Queue);
+        let left = state.disk.names().filter(is_left).count();
         if left > self.leftovers {
             return Some("more is left behind than was allowed");
         }

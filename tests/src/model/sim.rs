@@ -295,6 +295,7 @@ impl<'d> Sim<'d> {
             Node::Lock => Name::Lock,
             Node::Companion => Name::Companion,
             Node::Guard => Name::Guard,
+            Node::Queue => Name::Queue,
             Node::Private => Name::Private(state.private.0, state.private.1),
             node => unreachable!("{node:?} has no name here"),
         }

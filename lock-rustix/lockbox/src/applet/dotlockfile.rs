@@ -213,7 +213,7 @@ fn lock(stack: &mut Stack, settings: &Settings, path: &CStr, command_at: usize) 
         sys::sleep(pause_s.saturating_mul(1_000_000_000));
     };
     let Some(command) = command else {
-        taken.leave();
+        taken.leave(&lock.spot);
         return 0;
     };
     let every_ms = if settings.with_pid { 0 } else { TOUCH_MS };

@@ -147,7 +147,7 @@ fn take(settings: &Settings, path: &CStr) -> Result<(), u8> {
         }
         match lock.try_lock() {
             Ok(taken) => {
-                taken.leave();
+                taken.leave(&lock.spot);
                 return Ok(());
             }
             Err(TryLockError::Fault(fault)) if is_there(fault.kind) => {}

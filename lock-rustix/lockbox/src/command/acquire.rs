@@ -26,6 +26,6 @@ fn take(stack: &Stack, at: usize) -> Result<(), u8> {
     let message = settings.message.unwrap_or_default();
     let taken = existence::take(&contender, &holder, message, false, settings.patience, waiting)
         .map_err(|why| refused(path, &contender, &why, settings.patience, settings.conflict))?;
-    taken.leave();
+    taken.leave(&contender.spot);
     Ok(())
 }

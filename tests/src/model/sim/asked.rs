@@ -115,6 +115,7 @@ fn role(node: Node) -> &'static str {
         Node::Companion => "companion",
         Node::Directory => "directory",
         Node::Guard => "guard",
+        Node::Queue => "queue",
         Node::Owner => "owner",
         Node::Token => "token",
         _ => "lock",
