@@ -17,6 +17,7 @@ use lock_rustix::existence::{Contender, Event, RESTARTS_MAX, Refused, Request};
 
 use super::{ExistenceGuard, ExistenceLock};
 use crate::error::LockError;
+use crate::signals::WakeSignal;
 use crate::waiting::pauses::ns;
 use crate::waiting::{Cancel, Report};
 
@@ -259,7 +260,7 @@ impl ExistenceLock {
         let taken =
             contender.lock_empty(&request).map_err(|refused| self.refused(&contender, refused))?;
         let file = taken.file().map(|file| file.try_clone_to_owned());
-        taken.leave();
+        taken.leave(&contender.spot);
         match file {
             Some(Ok(file)) => Ok(file.into()),
             Some(Err(error)) => Err(LockError::from_open(&self.path, &error)),
@@ -281,6 +282,7 @@ impl ExistenceLock {
             longest_pause_ns: ns(self.longest_pause),
             tell_every_ns: report.every_ns(),
             cancel: self.manner.cancel.as_ref().map(Cancel::as_fd),
+            signal: self.manner.signal.map(WakeSignal::number),
         };
         let mut waited = false;
         if report.is_wanted() {

@@ -26,6 +26,7 @@ pub use guard::ExistenceGuard;
 
 use crate::error::LockError;
 use crate::identity::myself;
+use crate::signals::WakeSignal;
 use crate::waiting::{Cancel, Manner, WaitEvent};
 
 /// A lock of kind [`Nfs`](Kind::Nfs), [`Symlink`](Kind::Symlink), [`Mkdir`](Kind::Mkdir) or
@@ -287,6 +288,24 @@ impl ExistenceLock {
     /// ```
     pub fn cancelled_by(mut self, cancel: &Cancel) -> ExistenceLock {
         self.manner.cancel = Some(cancel.clone());
+        self
+    }
+
+    /// Lets waits with a limit be ended by a signal of the program's, where they stand in the
+    /// kernel's queue: see [`Lock::timed_by`](crate::Lock::timed_by).
+    ///
+    /// ```
+    /// use std::time::Duration;
+    /// use lock_std::{ExistenceLock, Kind, WakeSignal};
+    ///
+    /// # let path = format!("/tmp/lock-std-doc-existence-timed-{}", std::process::id());
+    /// let lock = ExistenceLock::at(&path, Kind::Nfs).timed_by(WakeSignal::install(39)?);
+    /// let _guard = lock.try_lock()?;
+    /// assert!(lock.lock_timeout(Duration::from_millis(1)).unwrap_err().is_held());
+    /// # Ok::<(), std::io::Error>(())
+    /// ```
+    pub fn timed_by(mut self, signal: WakeSignal) -> ExistenceLock {
+        self.manner.signal = Some(signal);
         self
     }
 

@@ -188,6 +188,14 @@ impl Ours {
         }
     }
 
+    fn existence(&self, path: &Path) -> ExistenceLock {
+        let lock = ExistenceLock::at(path, self.kind);
+        match self.signal {
+            Some(signal) => lock.timed_by(signal),
+            None => lock,
+        }
+    }
+
     fn lock(&self, path: &Path) -> Lock {
         let lock = Lock::at(path).kind(self.kind);
         match self.signal {
@@ -200,7 +208,7 @@ impl Ours {
 fn by_name(way: &str, path: &Path, hold_us: u64) -> (u64, u64) {
     let ours = Ours::parse(way);
     if ours.kind.is_existence() {
-        let lock = ExistenceLock::at(path, ours.kind);
+        let lock = ours.existence(path);
         let guard =
             if ours.timed { lock.lock_timeout(LIMIT) } else { lock.lock() }.expect("a lock");
         let held = hold(hold_us);
@@ -222,7 +230,7 @@ fn late(way: &str, path: &Path, limit_us: u64, times: u64) {
     for _ in 0..times {
         let start_ns = monotonic_ns();
         let refused = if ours.kind.is_existence() {
-            ExistenceLock::at(path, ours.kind).lock_timeout(limit).is_err()
+            ours.existence(path).lock_timeout(limit).is_err()
         } else {
             ours.lock(path).lock_timeout(limit).is_err()
         };
