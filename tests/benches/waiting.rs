@@ -6,64 +6,67 @@
 //! return, if that one was waiting by then.
 
 use core::fmt::Write as _;
-use std::fs;
-use std::io::{BufRead, BufReader, Read, Write};
 use std::path::Path;
-use std::process::{Child, Command, Stdio};
+use std::process::Command;
 
+use lock_tests::bench::crowd::{Crowd, HOLD_US, Outcome, run};
 use lock_tests::bench::plot::{Series, chart};
-use lock_tests::bench::{dead, figure, late, machine, percentile, rivals, root, write_doc};
+use lock_tests::bench::{dead, figure, late, machine, rivals, root, write_doc};
 
-const HOLD_US: u64 = 300;
-const CROWDS: [usize; 4] = [2, 8, 64, 256];
+const CROWDS: [Crowd; 5] = [
+    Crowd { processes: 2, together: true },
+    Crowd { processes: 2, together: false },
+    Crowd { processes: 8, together: false },
+    Crowd { processes: 64, together: false },
+    Crowd { processes: 256, together: false },
+];
+
+/// How often each of ours and of the bases is measured, one way after the other in every pass; of
+/// the others once, for longer.
+const PASSES: usize = 5;
 
 /// A way of locking, whose it is, and the largest crowd it is tried with.
+#[derive(Clone, Copy)]
 struct Way {
     name: &'static str,
     ours: bool,
     most: usize,
 }
 
-/// What came of a crowd.
-#[derive(Clone, Copy, Default)]
-struct Outcome {
-    /// Time of a hand-over, in microseconds: half are shorter, 99 of 100 are shorter.
-    p50_us: f64,
-    p99_us: f64,
-    /// Processor time for each second that somebody waited, in milliseconds.
-    cpu_ms: f64,
-    /// Turns a second.
-    turns: f64,
-    /// The share of the contenders that never had the lock.
-    starved: f64,
-}
+/// A way and what came of each crowd that it was tried with.
+type Row = (Way, Vec<Outcome>);
 
 /// What everything else is compared with: no file at all, and the plain call.
 const BASES: [&str; 2] = ["futex(2)", "flock(2)"];
 
+const OURS: [&str; 24] = [
+    "flock",
+    "flock, timed by a signal",
+    "flock, timed",
+    "lockf",
+    "lockf, timed by a signal",
+    "lockf, timed",
+    "ofd",
+    "ofd, timed by a signal",
+    "ofd, timed",
+    "file",
+    "file, timed by a signal",
+    "file, timed",
+    "nfs",
+    "nfs, timed by a signal",
+    "nfs, timed",
+    "symlink",
+    "symlink, timed by a signal",
+    "symlink, timed",
+    "mkdir",
+    "mkdir, timed by a signal",
+    "mkdir, timed",
+    "pidfile",
+    "pidfile, timed by a signal",
+    "pidfile, timed",
+];
+
 fn ways() -> Vec<Way> {
-    let ours = [
-        "flock",
-        "flock, timed by a signal",
-        "flock, timed",
-        "lockf",
-        "lockf, timed by a signal",
-        "lockf, timed",
-        "ofd",
-        "ofd, timed by a signal",
-        "ofd, timed",
-        "file",
-        "file, timed by a signal",
-        "file, timed",
-        "nfs",
-        "nfs, timed",
-        "symlink",
-        "symlink, timed",
-        "mkdir",
-        "mkdir, timed",
-        "pidfile",
-        "pidfile, timed",
-    ];
     let others = [
         ("flock -w", 64),
         ("Lock_file_blocking's rule", 256),
@@ -76,87 +79,58 @@ fn ways() -> Vec<Way> {
     ];
     let mut ways: Vec<Way> =
         BASES.map(|name| Way { name, ours: false, most: 256 }).into_iter().collect();
-    ways.extend(ours.map(|name| Way { name, ours: true, most: 256 }));
+    ways.extend(OURS.map(|name| Way { name, ours: true, most: 256 }));
     ways.push(Way { name: "lockbox flock -w", ours: true, most: 64 });
     ways.extend(others.map(|(name, most)| Way { name, ours: false, most }));
     ways
 }
 
-fn start(way: &Way, path: &Path, peers: &Path, ms: u64) -> Child {
-    let mut command = rivals::contender(way.name, peers)
-        .unwrap_or_else(|| Command::new(env!("CARGO_BIN_EXE_waiter")));
-    command
-        .arg(way.name)
-        .arg(path)
-        .args([HOLD_US.to_string(), ms.to_string()])
-        .env("LOCKBOX", root().join("target/release/lockbox"))
-        .stdin(Stdio::piped())
-        .stdout(Stdio::piped())
-        .spawn()
-        .expect("a contender starts")
+/// How long one pass takes with this crowd, in milliseconds; how many there are.
+fn passes(way: &Way, crowd: Crowd) -> (usize, u64) {
+    let many = crowd.processes > 8;
+    // Long enough that even slow ways have some turns each.
+    if !OURS.contains(&way.name) && !BASES.contains(&way.name) {
+        return (1, if many { 2500 } else { 1500 });
+    }
+    (PASSES, if many { 1200 } else { 500 })
 }
 
-fn run(way: &Way, crowd: usize, peers: &Path) -> Outcome {
-    let dir = Path::new("/dev/shm").join(format!("lock-bench-{}", std::process::id()));
-    fs::create_dir_all(&dir).expect("memory");
-    let path = dir.join("lock");
-    // Long enough that even slow ways have some turns each.
-    let ms = if crowd > 8 { 2500 } else { 1500 };
-    let mut contenders: Vec<_> = (0..crowd).map(|_| start(way, &path, peers, ms)).collect();
-    let mut readers: Vec<_> = contenders
-        .iter_mut()
-        .map(|child| BufReader::new(child.stdout.take().expect("a pipe")))
-        .collect();
-    for reader in &mut readers {
-        let mut line = String::new();
-        reader.read_line(&mut line).expect("it speaks");
-        assert_eq!(line, "ready\n", "{}", way.name);
-    }
-    for child in &mut contenders {
-        child.stdin.take().expect("a pipe").write_all(b"go\n").expect("it listens");
-    }
-    let (mut turns, mut used_us, mut starved) = (Vec::new(), 0.0, 0);
-    for (mut reader, mut child) in readers.into_iter().zip(contenders) {
-        let mut text = String::new();
-        reader.read_to_string(&mut text).expect("it speaks");
-        assert!(child.wait().expect("it ends").success(), "{}: {text}", way.name);
-        let before = turns.len();
-        for line in text.lines() {
-            if let Some(us) = line.strip_prefix("used ") {
-                used_us += us.parse::<f64>().expect("a number");
+/// The figures of every way with every crowd, pass by pass.
+fn measure(ways: &[Way], peers: &Path) -> Vec<Row> {
+    let waiter = Path::new(env!("CARGO_BIN_EXE_waiter"));
+    let mut rows: Vec<Row> = ways.iter().map(|way| (*way, Vec::new())).collect();
+    for crowd in CROWDS {
+        let mut outcomes = vec![Vec::new(); ways.len()];
+        for pass in 0..PASSES {
+            for (way, outcomes) in ways.iter().zip(&mut outcomes) {
+                let (passes, ms) = passes(way, crowd);
+                if pass < passes && crowd.processes <= way.most {
+                    outcomes.push(run(waiter, way.name, crowd, peers, ms));
+                }
+            }
+        }
+        for ((way, row), outcomes) in rows.iter_mut().zip(&outcomes) {
+            if outcomes.is_empty() {
                 continue;
             }
-            let mut times = line.split(' ').map(|word| word.parse::<u64>().expect("a time"));
-            let mut next = || times.next().expect("three times");
-            turns.push((next(), next(), next()));
-        }
-        starved += usize::from(turns.len() == before);
-    }
-    fs::remove_dir_all(&dir).expect("it was made");
-    outcome(turns, used_us, starved, crowd)
-}
-
-#[allow(clippy::cast_precision_loss)]
-fn outcome(mut turns: Vec<(u64, u64, u64)>, used_us: f64, starved: usize, crowd: usize) -> Outcome {
-    turns.sort_by_key(|&(_, acquired, _)| acquired);
-    let mut handovers = Vec::new();
-    for pair in turns.windows(2) {
-        let ((_, _, released), (requested, acquired, _)) = (pair[0], pair[1]);
-        assert!(acquired >= released, "two had the lock at once");
-        if requested < released {
-            handovers.push((acquired - released) as f64 / 1000.0);
+            let outcome = Outcome::middle(outcomes);
+            println!(
+                "{:28} {:4}{}: p50 {} µs, p99 {} µs, {} ms/s waited, {} µs/turn, {}/s, {:.0} % \
+                 starved",
+                way.name,
+                crowd.processes,
+                if crowd.together { " together" } else { "" },
+                figure(outcome.p50_us),
+                figure(outcome.p99_us),
+                figure(outcome.cpu_ms),
+                figure(outcome.turn_us),
+                figure(outcome.turns),
+                outcome.starved * 100.0
+            );
+            row.push(outcome);
         }
     }
-    handovers.sort_by(f64::total_cmp);
-    let waited_ns: u64 = turns.iter().map(|(requested, acquired, _)| acquired - requested).sum();
-    let span_ns = turns.last().map_or(1, |last| last.2) - turns.first().map_or(0, |first| first.1);
-    Outcome {
-        p50_us: percentile(&handovers, 0.5),
-        p99_us: percentile(&handovers, 0.99),
-        cpu_ms: used_us / 1000.0 / (waited_ns as f64 / 1e9),
-        turns: turns.len() as f64 / (span_ns as f64 / 1e9),
-        starved: starved as f64 / crowd as f64,
-    }
+    rows
 }
 
 fn main() {
@@ -168,24 +142,7 @@ fn main() {
     assert!(built.is_ok_and(|status| status.success()), "lockbox must build");
     let wanted: Vec<String> = std::env::args().skip(1).filter(|arg| arg != "--bench").collect();
     let is_wanted = |way: &Way| wanted.is_empty() || wanted.iter().any(|name| name == way.name);
-    let mut rows = Vec::new();
-    for way in ways().into_iter().filter(is_wanted) {
-        let mut row = Vec::new();
-        for crowd in CROWDS.into_iter().filter(|&crowd| crowd <= way.most) {
-            let outcome = run(&way, crowd, &peers);
-            println!(
-                "{:28} {crowd:4}: p50 {} µs, p99 {} µs, {} ms/s waited, {}/s, {:.0} % starved",
-                way.name,
-                figure(outcome.p50_us),
-                figure(outcome.p99_us),
-                figure(outcome.cpu_ms),
-                figure(outcome.turns),
-                outcome.starved * 100.0
-            );
-            row.push(outcome);
-        }
-        rows.push((way, row));
-    }
+    let rows = measure(&ways().into_iter().filter(is_wanted).collect::<Vec<Way>>(), &peers);
     let limited: Vec<&str> = rows
         .iter()
         .filter(|(way, _)| way.ours && way.name.contains(", timed"))
@@ -203,24 +160,26 @@ fn main() {
     draw(&rows);
 }
 
-fn draw(rows: &[(Way, Vec<Outcome>)]) {
+fn draw(rows: &[Row]) {
+    // From two processes, each on a processor of its own, on.
+    let names = CROWDS.iter().skip(1).map(|crowd| crowd.processes.to_string());
+    let names: Vec<String> = names.collect();
+    let names: Vec<&str> = names.iter().map(String::as_str).collect();
     let picture = |title: &str, unit: &str, of: fn(&Outcome) -> f64| {
-        let shown = |way: &Way| !way.name.contains("ofd") && !way.name.contains("lockf");
+        let shown = |way: &Way| {
+            !["ofd", "lockf", "by a signal"].iter().any(|word| way.name.contains(word))
+                || way.name == "flock, timed by a signal"
+        };
         let series: Vec<Series> = rows
             .iter()
             .filter(|(way, _)| shown(way))
             .map(|(way, row)| Series {
                 name: way.name.to_owned(),
-                values: row.iter().map(of).collect(),
+                values: row.iter().skip(1).map(of).collect(),
                 ours: way.ours,
             })
             .collect();
-        chart(
-            title,
-            unit,
-            &CROWDS.map(|crowd| crowd.to_string()).each_ref().map(String::as_str),
-            &series,
-        )
+        chart(title, unit, &names, &series)
     };
     let latency =
         picture("From release to the next one's return (median), by processes", "µs", |o| {
@@ -231,21 +190,33 @@ fn draw(rows: &[(Way, Vec<Outcome>)]) {
     write_doc("waiting-cost.svg", &cost);
 }
 
-fn page(rows: &[(Way, Vec<Outcome>)], late: &str, dead: &str) -> String {
+fn page(rows: &[Row], late: &str, dead: &str) -> String {
     let mut text = format!(
         "# Waiting, measured\n\nWritten by `cargo bench -p lock-tests --bench waiting`. Processes \
          take turns with one lock on tmpfs, each holding it for {HOLD_US} µs. A hand-over is the \
          time from a release to the return of the next one, who was waiting. Times mean little \
-         elsewhere; ratios to `futex(2)`, a lock in shared memory, in the same run mean \
-         more.\n\nMachine: {}.\n\n\
+         elsewhere; ratios to `futex(2)`, a lock in shared memory, in the same run mean more. Each \
+         figure of the first two and of ours is the middle of {PASSES} passes, in each of which \
+         every way has its turn; others have one, longer.\n\nEach process stays on one processor. \
+         To wake an idle processor takes some 20 µs on this virtual machine, and to change from \
+         one process to the next on the same processor less than 10: else the ratios would say \
+         where the scheduler happened to put whom. On one processor the calls that we make weigh \
+         the most.\n\nMachine: {}.\n\n\
          ![hand-over](waiting-handover.svg)\n\n![cost](waiting-cost.svg)\n",
         machine()
     );
     for (at, crowd) in CROWDS.iter().enumerate() {
+        let place = match (crowd.together, crowd.processes) {
+            (true, _) => ", on one processor",
+            (false, 2) => ", each on a processor of its own",
+            _ => ", dealt out to all processors",
+        };
         let _ = write!(
             text,
-            "\n## {crowd} processes\n\n| way | hand-over p50, µs | × futex(2) | p99, µs | CPU ms \
-             per second waited | turns per second | never had it |\n|---|---|---|---|---|---|---|\n"
+            "\n## {} processes{place}\n\n| way | hand-over p50, µs | × futex(2) | p99, µs | CPU ms \
+             per second waited | CPU µs per turn | turns per second | never had it \
+             |\n|---|---|---|---|---|---|---|---|\n",
+            crowd.processes
         );
         let base = rows[0].1[at].p50_us;
         for (way, row) in rows {
@@ -253,11 +224,12 @@ fn page(rows: &[(Way, Vec<Outcome>)], late: &str, dead: &str) -> String {
             let name = if way.ours { format!("**{}**", way.name) } else { way.name.to_owned() };
             let _ = writeln!(
                 text,
-                "| {name} | {} | {} | {} | {} | {} | {:.0} % |",
+                "| {name} | {} | {} | {} | {} | {} | {} | {:.0} % |",
                 figure(outcome.p50_us),
                 figure(outcome.p50_us / base),
                 figure(outcome.p99_us),
                 figure(outcome.cpu_ms),
+                figure(outcome.turn_us),
                 figure(outcome.turns),
                 outcome.starved * 100.0
             );

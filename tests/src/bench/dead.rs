@@ -24,12 +24,16 @@ pub fn table(waiter: &Path, ways: &[&str], dir: &Path) -> String {
     let base = ways.first().copied().unwrap_or_default();
     let mut text = format!("| way | p50, µs | × {base} | longest, µs |\n|---|---|---|---|\n");
     let mut base_us = None;
-    for way in ways {
-        let own = dir.join(format!("lock-dead-{}", std::process::id()));
-        std::fs::create_dir(&own).expect("room");
-        let mut took_us: Vec<f64> =
-            (0..TIMES).map(|_| took_us(waiter, way, &own.join("lock"))).collect();
-        std::fs::remove_dir_all(&own).expect("it was made");
+    let mut took = vec![Vec::new(); ways.len()];
+    for _ in 0..TIMES {
+        for (way, took_us) in ways.iter().zip(&mut took) {
+            let own = dir.join(format!("lock-dead-{}", std::process::id()));
+            std::fs::create_dir(&own).expect("room");
+            took_us.push(self::took_us(waiter, way, &own.join("lock")));
+            std::fs::remove_dir_all(&own).expect("it was made");
+        }
+    }
+    for (way, mut took_us) in ways.iter().zip(took) {
         took_us.sort_by(f64::total_cmp);
         let (p50, longest) = (percentile(&took_us, 0.5), percentile(&took_us, 1.0));
         let ratio = p50 / *base_us.get_or_insert(p50);

@@ -2,6 +2,7 @@
 
 pub mod bars;
 pub mod counts;
+pub mod crowd;
 pub mod dead;
 pub mod futex;
 pub mod late;
