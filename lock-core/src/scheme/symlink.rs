@@ -78,6 +78,7 @@ struct Target {
 
 /// Takes the lock, from a dead holder if need be. `terms.payload` must not have been used before.
 /// See the [example](self#example).
+#[inline(never)]
 pub fn try_lock<O: Calls>(os: &O, terms: &Terms<'_>) -> Result<Locked, TryLockError<O::File>> {
     match os.symlink(terms.payload, Node::Lock) {
         Ok(()) => return Ok(Locked(())),

@@ -176,6 +176,11 @@ impl Spot {
         self.companion.as_c_str()
     }
 
+    /// The private name of an attempt.
+    fn private(&self, nonce: &Nonce) -> FileName {
+        FileName::private(self.lock.as_c_str(), nonce)
+    }
+
     /// The system around the lock, for an attempt whose private name is `private`.
     fn sys<'a>(&'a self, private: &'a FileName) -> Sys<'a> {
         let place = Place::in_directory(lend(&self.dir), self.lock.as_c_str())
@@ -212,24 +217,23 @@ impl AsFd for Spot {
 #[must_use = "unlock it, or leave it standing"]
 #[derive(Debug)]
 pub struct Taken {
-    private: FileName,
+    nonce: Nonce,
     proof: Proof,
     pid: u32,
+    /// What a link was made with: it is ours as long as it has this target.
+    target: Target,
     /// The lock of a holder before us, flocked: others are queued there, and need not come and look
     /// before this lock is given back.
     turnstile: Option<OwnedFd>,
 }
 
-/// What a symbolic link was made with: the link is ours as long as it has this target.
 type Target = ArrayVec<u8, { symlink::TARGET_MAX }>;
 
 #[derive(Debug)]
-// Without allocation the target stays where it is, however long.
-#[allow(clippy::large_enum_variant)]
 enum Proof {
     File(hardlink::Locked<OwnedFd>),
     Lease(hardlink::Locked<OwnedFd>),
-    Link(symlink::Locked, Target),
+    Link(symlink::Locked),
     Directory(mkdir::Locked<OwnedFd>),
 }
 
@@ -283,7 +287,7 @@ impl Taken {
         match &self.proof {
             Proof::File(locked) | Proof::Lease(locked) => Some(lend(locked.file())),
             Proof::Directory(locked) => Some(lend(locked.directory())),
-            Proof::Link(..) => None,
+            Proof::Link(_) => None,
         }
     }
 
@@ -317,12 +321,13 @@ impl Taken {
     /// assert_eq!(taken.still_held(&contender.spot), Ok(false));
     /// ```
     pub fn still_held(&self, spot: &Spot) -> Result<bool, Fault> {
-        let sys = spot.sys(&self.private);
+        let private = spot.private(&self.nonce);
+        let sys = spot.sys(&private);
         match &self.proof {
             Proof::File(locked) => hardlink::still_held(&sys, locked),
             Proof::Lease(locked) => lease::still_held(&sys, locked),
             Proof::Directory(locked) => mkdir::still_held(&sys, locked),
-            Proof::Link(_, target) => symlink::still_held(&sys, target),
+            Proof::Link(_) => symlink::still_held(&sys, &self.target),
         }
     }
 
@@ -360,12 +365,13 @@ impl Taken {
     /// assert_eq!(taken.unlock(&contender.spot), Ok(Unlocked::WasBroken));
     /// ```
     pub fn unlock(self, spot: &Spot) -> Result<Unlocked, Fault> {
-        let sys = spot.sys(&self.private);
+        let private = spot.private(&self.nonce);
+        let sys = spot.sys(&private);
         let outcome = match self.proof {
             Proof::File(locked) => hardlink::unlock(&sys, locked),
             Proof::Lease(locked) => lease::unlock(&sys, wait_for_guard(&sys)?, locked),
             Proof::Directory(locked) => mkdir::unlock(&sys, locked),
-            Proof::Link(locked, target) => symlink::unlock(&sys, locked, &target),
+            Proof::Link(locked) => symlink::unlock(&sys, locked, &self.target),
         };
         // Only now is there something to come and look for.
         drop(self.turnstile);
