@@ -11,7 +11,6 @@ mod time_of_day;
 use arrayvec::ArrayVec;
 
 use super::parse::{Expected, ParseError};
-use super::write::Out;
 use calendar::Date;
 
 /// The longest date, and the longest time of day, that is read; in bytes.
@@ -107,30 +106,19 @@ impl WallTime {
     /// The date, `2026-11-20`.
     pub fn date(self) -> [u8; DATE_LEN] {
         let Date { year, month, day } = Date::from_days(self.split().0);
-        let mut text = [0; DATE_LEN];
-        let mut out = Out::new(&mut text);
-        out.digits(u64::from(year), 10, 4);
-        out.bytes(b"-");
-        out.digits(u64::from(month), 10, 2);
-        out.bytes(b"-");
-        out.digits(u64::from(day), 10, 2);
+        let mut text = *b"YYYY-MM-DD";
+        layout::fill(&mut text, [u32::from(year), u32::from(month), u32::from(day)], 0);
         text
     }
 
     /// The time of day in UTC, `20:54:13.144921Z`.
     pub fn time_of_day(self) -> [u8; TIME_OF_DAY_LEN] {
         let us = self.split().1;
-        let seconds = us / 1_000_000;
-        let mut text = [0; TIME_OF_DAY_LEN];
-        let mut out = Out::new(&mut text);
-        out.digits(seconds / 3600, 10, 2);
-        out.bytes(b":");
-        out.digits(seconds / 60 % 60, 10, 2);
-        out.bytes(b":");
-        out.digits(seconds % 60, 10, 2);
-        out.bytes(b".");
-        out.digits(us % 1_000_000, 10, 6);
-        out.bytes(b"Z");
+        // A day has fewer.
+        let seconds = u32::try_from(us / 1_000_000).unwrap_or(0);
+        let below_us = u32::try_from(us % 1_000_000).unwrap_or(0);
+        let mut text = *b"hh:mm:ss.uuuuuuZ";
+        layout::fill(&mut text, [seconds / 3600, seconds / 60 % 60, seconds % 60], below_us);
         text
     }
 
