@@ -154,12 +154,7 @@ pub fn nonce() -> Option<Nonce> {
 /// assert_ne!(nonce, nonce_of_this_moment());
 /// ```
 pub fn nonce_of_this_moment() -> Nonce {
-    let mut nonce = Nonce::default();
-    let parts = clock::monotonic_ns().to_le_bytes().into_iter().chain(process::id().to_le_bytes());
-    for (byte, part) in nonce.iter_mut().zip(parts) {
-        *byte = part;
-    }
-    nonce
+    (u128::from(process::id()) << 64 | u128::from(clock::monotonic_ns())).to_le_bytes()
 }
 
 /// Whether the file system belongs to this kernel alone: a disk or memory, known by name. Network

@@ -106,11 +106,11 @@ impl FileName {
     /// assert!(is_private(c"backup", name.as_c_str()));
     /// ```
     pub fn private(name: &CStr, nonce: &Nonce) -> FileName {
-        let mut hex = [0; 32];
-        for (digits, byte) in hex.chunks_exact_mut(2).zip(nonce) {
-            for (digit, nibble) in digits.iter_mut().zip([byte >> 4, byte & 15]) {
-                *digit = if nibble < 10 { b'0' + nibble } else { b'a' + nibble - 10 };
-            }
+        let (mut hex, mut rest) = ([0; 32], u128::from_be_bytes(*nonce));
+        for digit in &mut hex {
+            rest = rest.rotate_left(4);
+            let nibble = rest.to_le_bytes()[0] & 15;
+            *digit = if nibble < 10 { b'0' + nibble } else { b'a' + nibble - 10 };
         }
         // Cut to fit, so this cannot fail; an empty name would name nothing.
         FileName::new(&[b".", stem(name), b".", &hex, PRIVATE_SUFFIX])

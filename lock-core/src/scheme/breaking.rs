@@ -157,6 +157,8 @@ pub enum TryLockError<F> {
 }
 
 impl<F> From<Fault> for TryLockError<F> {
+    // Called everywhere, and rarely done.
+    #[inline(never)]
     fn from(fault: Fault) -> Self {
         match fault.kind {
             FaultKind::Interrupted | FaultKind::StaleHandle => TryLockError::Again,
@@ -262,7 +264,17 @@ pub fn judge<F>(
     Excluded(file): Excluded<F>,
     verdict: impl FnOnce(&F) -> Result<Verdict, TryLockError<F>>,
 ) -> Result<ProvenDead<F>, TryLockError<F>> {
-    match verdict(&file)? {
+    let verdict = verdict(&file);
+    judged(file, verdict)
+}
+
+/// [`judge`], once for all ways to come to a verdict.
+#[inline(never)]
+fn judged<F>(
+    file: F,
+    verdict: Result<Verdict, TryLockError<F>>,
+) -> Result<ProvenDead<F>, TryLockError<F>> {
+    match verdict? {
         Verdict::Stale(why) => Ok(ProvenDead(file, why)),
         verdict => Err(TryLockError::Held { queue: None, verdict: Some(verdict) }),
     }
