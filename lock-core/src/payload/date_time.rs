@@ -8,9 +8,8 @@ mod calendar;
 mod layout;
 mod time_of_day;
 
-use arrayvec::ArrayVec;
-
 use super::parse::{Expected, ParseError};
+use super::write::Out;
 use calendar::Date;
 
 /// The longest date, and the longest time of day, that is read; in bytes.
@@ -78,14 +77,15 @@ impl WallTime {
     /// Without an offset the time is UTC. The date may have spaces in it, so the parts are read
     /// together; the error counts bytes in `date`, a space, `time_of_day`.
     pub fn parse(date: &[u8], time_of_day: &[u8]) -> Result<WallTime, ParseError> {
-        let mut text = ArrayVec::<u8, { 2 * PART_MAX + 1 }>::new();
-        let joined = text
-            .try_extend_from_slice(date)
-            .and_then(|()| text.try_extend_from_slice(b" "))
-            .and_then(|()| text.try_extend_from_slice(time_of_day));
-        if joined.is_err() || date.len() > PART_MAX {
-            return Err(ParseError::too_long(0, 2 * PART_MAX));
-        }
+        let mut text = [0; 2 * PART_MAX + 1];
+        let mut out = Out::new(&mut text);
+        out.bytes(date);
+        out.bytes(b" ");
+        out.bytes(time_of_day);
+        let text = match out.finish() {
+            Ok(len) if date.len() <= PART_MAX => text.get(..len).unwrap_or_default(),
+            _ => return Err(ParseError::too_long(0, 2 * PART_MAX)),
+        };
         // Two words, or four with `20 NOV 2026`; of three the last would be a time zone.
         let words = text.split(|&byte| byte == b' ').count();
         let split = text.iter().rposition(|&byte| byte == b' ').filter(|_| matches!(words, 2 | 4));
