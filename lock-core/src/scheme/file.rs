@@ -6,6 +6,7 @@ use crate::os::{
     Access, Contents, CreateNew, FileType, Files, Links, Names, Node, Processes, Stat,
 };
 use crate::scheme::breaking::{Decide, Terms, TryLockError, verdict};
+use crate::scheme::hardlink::Unlocked;
 use crate::staleness::{Claim, Unknown, Verdict};
 
 /// The longest payload that is understood, in bytes.
@@ -167,6 +168,12 @@ pub(super) fn write_whole<O: Contents>(
 /// Removes the private name, if it is still there. Whatever fails here a sweep mends.
 pub(super) fn unlink_private(os: &impl Names) {
     let _ = os.unlink(Node::Private);
+}
+
+/// Removes the lock's name; tells whether it was there until now.
+pub(super) fn unlink_lock(os: &impl Names) -> Result<Unlocked, Fault> {
+    let there = unlink_if_there(os, Node::Lock)?;
+    Ok(if there { Unlocked::Released } else { Unlocked::WasBroken })
 }
 
 pub(super) fn unlink_if_there(os: &impl Names, node: Node) -> Result<bool, Fault> {

@@ -83,7 +83,7 @@
 
 use super::file::{
     create_private, held_if_hidden, name_companion, name_private, open_lock, read_verdict,
-    remove_companion, taken_by_another, unlink_if_there, unlink_private, write_whole,
+    remove_companion, taken_by_another, unlink_if_there, unlink_lock, unlink_private, write_whole,
 };
 use crate::fault::{Fault, FaultKind};
 use crate::os::{
@@ -332,9 +332,9 @@ pub fn unlock<O: Files + Names>(os: &O, locked: Locked<O::File>) -> Result<Unloc
     if locked.companion {
         unlink_if_there(os, Node::Companion)?;
     }
-    let there = unlink_if_there(os, Node::Lock)?;
+    let unlocked = unlink_lock(os);
     drop(locked);
-    Ok(if there { Unlocked::Released } else { Unlocked::WasBroken })
+    unlocked
 }
 
 /// Removes a lock that `decide` calls stale, without taking it; tells why. A lock that its holder

@@ -49,7 +49,7 @@ use super::breaking::{
 };
 use super::file::{
     create_private, held_if_hidden, name_private, open_lock, read_verdict, taken_by_another,
-    unlink_if_there, unlink_private, write_whole,
+    unlink_if_there, unlink_lock, unlink_private, write_whole,
 };
 use super::hardlink::{Locked, Unlocked, still_held as named};
 use crate::fault::Fault;
@@ -88,9 +88,9 @@ pub fn unlock<O: Files + Names>(
     guard: Excluded<O::File>,
     locked: Locked<O::File>,
 ) -> Result<Unlocked, Fault> {
-    let removed = still_held(os, &locked)? && unlink_if_there(os, Node::Lock)?;
+    let unlocked = if still_held(os, &locked)? { unlink_lock(os) } else { Ok(Unlocked::WasBroken) };
     drop((locked, guard));
-    Ok(if removed { Unlocked::Released } else { Unlocked::WasBroken })
+    unlocked
 }
 
 /// Removes a lock that `decide` calls stale, without taking it; tells why. `now_ms` is the time by
