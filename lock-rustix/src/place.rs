@@ -87,13 +87,12 @@ impl FileName {
     /// ```
     pub fn new(parts: &[&[u8]]) -> Result<FileName, Fault> {
         let mut name = ArrayVec::new();
-        for part in parts.iter().chain([&&b"\0"[..]]) {
-            if name.try_extend_from_slice(part).is_err() {
-                let kind = FaultKind::NameTooLong;
-                return Err(Fault { call: Call::Open, node: Node::Lock, kind, errno: 0 });
-            }
+        let fits = parts.iter().all(|part| name.try_extend_from_slice(part).is_ok());
+        if fits && name.try_push(0).is_ok() {
+            return Ok(FileName(name));
         }
-        Ok(FileName(name))
+        let kind = FaultKind::NameTooLong;
+        Err(Fault { call: Call::Open, node: Node::Lock, kind, errno: 0 })
     }
 
     /// The private name of an acquisition of the lock `name`.
