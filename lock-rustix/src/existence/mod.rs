@@ -23,7 +23,7 @@ use rustix::fd::{AsFd, BorrowedFd, OwnedFd};
 use rustix::fs::{FlockOperation, RawMode, Timespec, Timestamps, UTIME_NOW, flock, futimens};
 use rustix::io::Errno;
 
-use self::built::NFS;
+use self::built::{FILES, LEASE, MKDIR, NFS, SYMLINK};
 use self::prepared::Prepared;
 use crate::descriptor::lend;
 use crate::place::{FileName, Nonce, Place, open_parent};
@@ -324,10 +324,12 @@ impl Taken {
         let private = spot.private(&self.nonce);
         let sys = spot.sys(&private);
         match &self.proof {
-            Proof::File(locked) => hardlink::still_held(&sys, locked),
-            Proof::Lease(locked) => lease::still_held(&sys, locked),
-            Proof::Directory(locked) => mkdir::still_held(&sys, locked),
-            Proof::Link(_) => symlink::still_held(&sys, &self.target),
+            Proof::File(locked) if FILES => hardlink::still_held(&sys, locked),
+            Proof::Lease(locked) if LEASE => lease::still_held(&sys, locked),
+            Proof::Directory(locked) if MKDIR => mkdir::still_held(&sys, locked),
+            Proof::Link(_) if SYMLINK => symlink::still_held(&sys, &self.target),
+            // Nobody can have made one of these.
+            _ => Ok(false),
         }
     }
 
@@ -368,10 +370,11 @@ impl Taken {
         let private = spot.private(&self.nonce);
         let sys = spot.sys(&private);
         let outcome = match self.proof {
-            Proof::File(locked) => hardlink::unlock(&sys, locked),
-            Proof::Lease(locked) => lease::unlock(&sys, wait_for_guard(&sys)?, locked),
-            Proof::Directory(locked) => mkdir::unlock(&sys, locked),
-            Proof::Link(locked) => symlink::unlock(&sys, locked, &self.target),
+            Proof::File(locked) if FILES => hardlink::unlock(&sys, locked),
+            Proof::Lease(locked) if LEASE => lease::unlock(&sys, wait_for_guard(&sys)?, locked),
+            Proof::Directory(locked) if MKDIR => mkdir::unlock(&sys, locked),
+            Proof::Link(locked) if SYMLINK => symlink::unlock(&sys, locked, &self.target),
+            _ => Ok(Unlocked::WasBroken),
         };
         // Only now is there something to come and look for.
         drop(self.turnstile);

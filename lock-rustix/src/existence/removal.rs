@@ -207,7 +207,8 @@ pub(super) fn sweep_some(spot: &Spot, entries: u32, leftovers: u32) -> Result<u3
         let sys = Sys::new(place);
         let swept = match spot.kind {
             Kind::Mkdir if MKDIR => mkdir::sweep(&sys),
-            _ => hardlink::sweep(&sys),
+            _ if FILES => hardlink::sweep(&sys),
+            _ => Ok(false),
         };
         // One leftover that cannot be removed does not keep the others.
         removed += u32::from(swept.unwrap_or(false));
