@@ -17,14 +17,16 @@ use crate::os::Node;
 /// assert_eq!(fault.to_string(), "open of the lock file: permission denied (errno 13)");
 /// ```
 #[derive(Clone, Copy, Debug, Eq, Hash, PartialEq)]
-#[repr(align(8))]
+// In one register. What is asked most stands first, where a comparison needs no mask: whether there
+// is a fault at all, which a `Result` tells by the node, and the kind.
+#[repr(C, align(8))]
 pub struct Fault {
-    /// The step that failed.
-    pub call: Call,
     /// What it was about.
     pub node: Node,
     /// The part of the reason that changes what to do next.
     pub kind: FaultKind,
+    /// The step that failed.
+    pub call: Call,
     /// The platform's own `errno`, for messages; 0 if the reason is ours.
     pub errno: u16,
 }

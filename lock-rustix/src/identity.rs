@@ -80,16 +80,11 @@ pub fn is_in_first_pid_namespace() -> bool {
 /// assert_eq!(of(&me, pid).unwrap().observer, me.observer);
 /// ```
 pub fn of(me: &Identity, pid: Pid) -> Option<Identity> {
-    let mut owner = Owner { pid: Some(pid), start: None, ..me.observer.owner.clone() };
-    let started_at_us = match process::state(pid) {
-        ProcessState::Running { start, started_at_us } => {
-            owner.start = start;
-            started_at_us
-        }
-        ProcessState::Gone | ProcessState::Zombie => return None,
-    };
-    let time_namespace = me.observer.time_namespace;
-    Some(Identity { observer: Observer { owner, time_namespace }, started_at_us })
+    let ProcessState::Running { start, started_at_us } = process::state(pid) else { return None };
+    let mut identity = ended(me, pid);
+    identity.observer.owner.start = start;
+    identity.started_at_us = started_at_us;
+    Some(identity)
 }
 
 /// A process that may have ended, seen from the calling one: nothing but its pid is known.
@@ -103,9 +98,11 @@ pub fn of(me: &Identity, pid: Pid) -> Option<Identity> {
 /// assert!(past.observer.owner.start.is_none());
 /// ```
 pub fn ended(me: &Identity, pid: Pid) -> Identity {
-    let owner = Owner { pid: Some(pid), start: None, ..me.observer.owner.clone() };
-    let observer = Observer { owner, time_namespace: me.observer.time_namespace };
-    Identity { observer, started_at_us: None }
+    let mut identity = me.clone();
+    identity.observer.owner.pid = Some(pid);
+    identity.observer.owner.start = None;
+    identity.started_at_us = None;
+    identity
 }
 
 impl Identity {
@@ -154,12 +151,7 @@ pub fn nonce() -> Option<Nonce> {
 /// assert_ne!(nonce, nonce_of_this_moment());
 /// ```
 pub fn nonce_of_this_moment() -> Nonce {
-    let mut nonce = Nonce::default();
-    let parts = clock::monotonic_ns().to_le_bytes().into_iter().chain(process::id().to_le_bytes());
-    for (byte, part) in nonce.iter_mut().zip(parts) {
-        *byte = part;
-    }
-    nonce
+    (u128::from(process::id()) << 64 | u128::from(clock::monotonic_ns())).to_le_bytes()
 }
 
 /// Whether the file system belongs to this kernel alone: a disk or memory, known by name. Network

@@ -91,13 +91,12 @@ impl FileName {
     /// ```
     pub fn new(parts: &[&[u8]]) -> Result<FileName, Fault> {
         let mut name = ArrayVec::new();
-        for part in parts.iter().chain([&&b"\0"[..]]) {
-            if name.try_extend_from_slice(part).is_err() {
-                let kind = FaultKind::NameTooLong;
-                return Err(Fault { call: Call::Open, node: Node::Lock, kind, errno: 0 });
-            }
+        let fits = parts.iter().all(|part| name.try_extend_from_slice(part).is_ok());
+        if fits && name.try_push(0).is_ok() {
+            return Ok(FileName(name));
         }
-        Ok(FileName(name))
+        let kind = FaultKind::NameTooLong;
+        Err(Fault { call: Call::Open, node: Node::Lock, kind, errno: 0 })
     }
 
     /// The private name of an acquisition of the lock `name`.
@@ -110,11 +109,11 @@ impl FileName {
     /// assert!(is_private(c"backup", name.as_c_str()));
     /// ```
     pub fn private(name: &CStr, nonce: &Nonce) -> FileName {
-        let mut hex = [0; 32];
-        for (digits, byte) in hex.chunks_exact_mut(2).zip(nonce) {
-            for (digit, nibble) in digits.iter_mut().zip([byte >> 4, byte & 15]) {
-                *digit = if nibble < 10 { b'0' + nibble } else { b'a' + nibble - 10 };
-            }
+        let (mut hex, mut rest) = ([0; 32], u128::from_be_bytes(*nonce));
+        for digit in &mut hex {
+            rest = rest.rotate_left(4);
+            let nibble = rest.to_le_bytes()[0] & 15;
+            *digit = if nibble < 10 { b'0' + nibble } else { b'a' + nibble - 10 };
         }
         // Cut to fit, so this cannot fail; an empty name would name nothing.
         FileName::new(&[b".", stem(name), b".", &hex, PRIVATE_SUFFIX])

@@ -20,7 +20,7 @@ fn without_a_timer_there_is_no_place_in_the_queue() {
     let guard = try_lock(&sys, &request).unwrap();
     // A timer keeps one signal ready.
     let before = getrlimit(Resource::Sigpending);
-    setrlimit(Resource::Sigpending, Rlimit { current: Some(0), ..before.clone() }).unwrap();
+    setrlimit(Resource::Sigpending, Rlimit { current: Some(0), ..before }).unwrap();
     let wait = |ms: u64| {
         let limit = Limit::until(monotonic_ns() + ms * 1_000_000);
         lock_within(&sys, &request, &limit, &mut Tick::never(&mut || {})).unwrap_err()

@@ -119,15 +119,13 @@ extern "C" fn hardlink_locks() {
             let prepared = [hardlink::prepare_named, hardlink::prepare_unnamed]
                 .map(|prepare| prepare(os, terms));
             for prepared in prepared {
-                let Ok(prepared) = prepared else { continue };
-                keep(os.fstat(prepared.file()));
-                match attempt(os, terms, prepared) {
+                let Ok(mut prepared) = prepared else { continue };
+                keep((prepared.is_named(), prepared.file().map(|file| os.fstat(file))));
+                match attempt(os, terms, &mut prepared) {
                     Ok(locked) => keep(hardlink::unlock(os, locked)),
-                    Err(it) => {
-                        refused(it.why);
-                        hardlink::discard(os, it.prepared);
-                    }
+                    Err(error) => refused(error),
                 }
+                hardlink::discard(os, prepared);
             }
         }
         for layout in [hardlink::Layout::Single, hardlink::Layout::WithCompanion] {
@@ -187,17 +185,13 @@ extern "C" fn mkdir_locks() {
             }
             Err(error) => refused(error),
         }
-        if let Ok(prepared) = mkdir::prepare(os, terms) {
-            keep(os.fstat(prepared.directory()));
-            match mkdir::try_prepared(os, terms, prepared) {
+        if let Ok(mut prepared) = mkdir::prepare(os, terms) {
+            keep(prepared.directory().map(|directory| os.fstat(directory)));
+            match mkdir::try_prepared(os, terms, &mut prepared) {
                 Ok(locked) => keep(mkdir::unlock(os, locked)),
-                Err(it) => {
-                    refused(it.why);
-                    if let Some(prepared) = it.prepared {
-                        mkdir::discard(os, prepared);
-                    }
-                }
+                Err(error) => refused(error),
             }
+            mkdir::discard(os, prepared);
         }
         keep(mkdir::remove(os, terms, &if_stale));
         keep(mkdir::remove_by_force(os));

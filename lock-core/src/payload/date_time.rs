@@ -8,8 +8,6 @@ mod calendar;
 mod layout;
 mod time_of_day;
 
-use arrayvec::ArrayVec;
-
 use super::parse::{Expected, ParseError};
 use super::write::Out;
 use calendar::Date;
@@ -79,14 +77,15 @@ impl WallTime {
     /// Without an offset the time is UTC. The date may have spaces in it, so the parts are read
     /// together; the error counts bytes in `date`, a space, `time_of_day`.
     pub fn parse(date: &[u8], time_of_day: &[u8]) -> Result<WallTime, ParseError> {
-        let mut text = ArrayVec::<u8, { 2 * PART_MAX + 1 }>::new();
-        let joined = text
-            .try_extend_from_slice(date)
-            .and_then(|()| text.try_extend_from_slice(b" "))
-            .and_then(|()| text.try_extend_from_slice(time_of_day));
-        if joined.is_err() || date.len() > PART_MAX {
-            return Err(ParseError::too_long(0, 2 * PART_MAX));
-        }
+        let mut text = [0; 2 * PART_MAX + 1];
+        let mut out = Out::new(&mut text);
+        out.bytes(date);
+        out.bytes(b" ");
+        out.bytes(time_of_day);
+        let text = match out.finish() {
+            Ok(len) if date.len() <= PART_MAX => text.get(..len).unwrap_or_default(),
+            _ => return Err(ParseError::too_long(0, 2 * PART_MAX)),
+        };
         // Two words, or four with `20 NOV 2026`; of three the last would be a time zone.
         let words = text.split(|&byte| byte == b' ').count();
         let split = text.iter().rposition(|&byte| byte == b' ').filter(|_| matches!(words, 2 | 4));
@@ -107,30 +106,19 @@ impl WallTime {
     /// The date, `2026-11-20`.
     pub fn date(self) -> [u8; DATE_LEN] {
         let Date { year, month, day } = Date::from_days(self.split().0);
-        let mut text = [0; DATE_LEN];
-        let mut out = Out::new(&mut text);
-        out.digits(u64::from(year), 10, 4);
-        out.bytes(b"-");
-        out.digits(u64::from(month), 10, 2);
-        out.bytes(b"-");
-        out.digits(u64::from(day), 10, 2);
+        let mut text = *b"YYYY-MM-DD";
+        layout::fill(&mut text, [u32::from(year), u32::from(month), u32::from(day)], 0);
         text
     }
 
     /// The time of day in UTC, `20:54:13.144921Z`.
     pub fn time_of_day(self) -> [u8; TIME_OF_DAY_LEN] {
         let us = self.split().1;
-        let seconds = us / 1_000_000;
-        let mut text = [0; TIME_OF_DAY_LEN];
-        let mut out = Out::new(&mut text);
-        out.digits(seconds / 3600, 10, 2);
-        out.bytes(b":");
-        out.digits(seconds / 60 % 60, 10, 2);
-        out.bytes(b":");
-        out.digits(seconds % 60, 10, 2);
-        out.bytes(b".");
-        out.digits(us % 1_000_000, 10, 6);
-        out.bytes(b"Z");
+        // A day has fewer.
+        let seconds = u32::try_from(us / 1_000_000).unwrap_or(0);
+        let below_us = u32::try_from(us % 1_000_000).unwrap_or(0);
+        let mut text = *b"hh:mm:ss.uuuuuuZ";
+        layout::fill(&mut text, [seconds / 3600, seconds / 60 % 60, seconds % 60], below_us);
         text
     }
 

@@ -86,23 +86,11 @@ impl Identity {
         // The mark ends in the space that the first field starts with.
         out.bytes(MARK.strip_suffix(b" ").unwrap_or_default());
         let mark_end = out.len();
-        if let Some(BootId(id)) = self.boot {
-            write_hex(out, b" boot=", &id);
-        }
-        let numbers = [
-            (&b" pidns="[..], self.pid_namespace.map(|PidNamespace(number)| number)),
-            (b" timens=", self.time_namespace.map(|TimeNamespace(number)| number)),
-            (b" start=", self.start.map(|StartTime(ticks)| ticks)),
-        ];
-        for (name, number) in numbers {
-            if let Some(number) = number {
-                out.bytes(name);
-                out.decimal(number);
-            }
-        }
-        if let Some(nonce) = self.nonce {
-            write_hex(out, b" nonce=", &nonce);
-        }
+        write_hex(out, b" boot=", self.boot.map(|BootId(id)| id));
+        write_number(out, b" pidns=", self.pid_namespace.map(|PidNamespace(number)| number));
+        write_number(out, b" timens=", self.time_namespace.map(|TimeNamespace(number)| number));
+        write_number(out, b" start=", self.start.map(|StartTime(ticks)| ticks));
+        write_hex(out, b" nonce=", self.nonce);
         if self.flocked {
             out.bytes(b" flock=1");
         }
@@ -140,10 +128,19 @@ fn parse_hex(digits: &[u8]) -> Option<[u8; 16]> {
     Some(bytes)
 }
 
-fn write_hex(out: &mut Out<'_>, name: &[u8], bytes: &[u8; 16]) {
-    out.bytes(name);
-    for &byte in bytes {
-        out.digits(u64::from(byte), 16, 2);
+fn write_number(out: &mut Out<'_>, name: &[u8], number: Option<u64>) {
+    if let Some(number) = number {
+        out.bytes(name);
+        out.decimal(number);
+    }
+}
+
+fn write_hex(out: &mut Out<'_>, name: &[u8], bytes: Option<[u8; 16]>) {
+    if let Some(bytes) = bytes {
+        out.bytes(name);
+        for byte in bytes {
+            out.digits(u64::from(byte), 16, 2);
+        }
     }
 }
 

@@ -162,38 +162,33 @@ impl LinkIdentity {
     }
 
     fn pack(&self) -> Option<[u8; PACKED_LEN]> {
-        let boot = self.boot.map(|BootId(id)| id);
-        let pid_namespace = self.pid_namespace.map(|PidNamespace(number)| number);
-        let time_namespace = self.time_namespace.map(|TimeNamespace(number)| number);
-        let start = self.start.map(|StartTime(ticks)| ticks);
-        // What stands for a fact that is not known cannot be one.
-        let is_ambiguous = boot == Some([0; 16])
-            || pid_namespace == Some(0)
-            || time_namespace == Some(0)
-            || start == Some(NO_START);
         let pid = u64::from(self.pid);
-        if is_ambiguous || !(1..=PID_MASK).contains(&pid) {
+        if !(1..=PID_MASK).contains(&pid) {
             return None;
         }
+        let pid_and_flags = if self.flocked { pid | FLOCKED } else { pid };
         let mut packed = [0; PACKED_LEN];
-        let mut out = Out::new(&mut packed);
-        out.bytes(&boot.unwrap_or_default());
+        let out = &mut Out::new(&mut packed);
+        put(out, 16, 0, self.boot.map(|BootId(id)| u128::from_be_bytes(id)))?;
         out.bytes(&self.nonce);
-        for (number, len) in [
-            (pid_namespace.unwrap_or(0), 4usize),
-            (time_namespace.unwrap_or(0), 4),
-            (start.unwrap_or(NO_START), 6),
-            (if self.flocked { pid | FLOCKED } else { pid }, 3),
-        ] {
-            let bytes = number.to_be_bytes();
-            let (zeros, field) = bytes.split_at_checked(bytes.len().checked_sub(len)?)?;
-            out.bytes(field);
-            if zeros.iter().any(|&byte| byte != 0) {
-                return None;
-            }
-        }
+        put(out, 4, 0, self.pid_namespace.map(|PidNamespace(number)| number.into()))?;
+        put(out, 4, 0, self.time_namespace.map(|TimeNamespace(number)| number.into()))?;
+        put(out, 6, NO_START.into(), self.start.map(|StartTime(ticks)| ticks.into()))?;
+        put(out, 3, 0, Some(pid_and_flags.into()))?;
         Some(packed)
     }
+}
+
+/// Writes a fact in so many bytes, high byte first. Nothing if it does not fit, or is what stands
+/// for one that is not known.
+fn put(out: &mut Out<'_>, len: usize, unknown: u128, fact: Option<u128>) -> Option<()> {
+    if fact == Some(unknown) {
+        return None;
+    }
+    let bytes = fact.unwrap_or(unknown).to_be_bytes();
+    let (zeros, field) = bytes.split_at_checked(bytes.len().checked_sub(len)?)?;
+    out.bytes(field);
+    zeros.iter().all(|&byte| byte == 0).then_some(())
 }
 
 /// A number with its high byte first.

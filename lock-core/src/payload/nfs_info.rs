@@ -11,24 +11,19 @@
 
 mod fields;
 
-use arrayvec::ArrayVec;
-
 use fields::Fields;
 
 use super::date_time::WallTime;
 use super::identity::Identity;
 use super::message::stripped;
 use super::parse::{Expected, ParseError, Required, check_len};
-use super::sexp::{Lexeme, Part, Reader, human, machine};
+use super::sexp::{Lexeme, Parts, Reader, human, machine};
 use super::write::{Out, WriteError, build};
 use crate::owner::{Host, Owner, Pid, Text};
 use crate::staleness::Claim;
 
 /// The longest file that is read, and longer than any that is written; in bytes.
 pub const NFS_INFO_MAX: usize = 8192;
-
-/// A record of three fields of two words, and one of a word and a list of two.
-const PARTS: usize = 21;
 
 /// The holder of an nfs lock.
 ///
@@ -143,10 +138,7 @@ impl NfsInfo {
     /// assert_eq!(&file[..len], b"((host vm) (pid 7) (message m))\n");
     /// ```
     pub fn write_human(&self, file: &mut [u8]) -> Result<usize, WriteError> {
-        self.write(file, |parts, out| {
-            human(parts, out);
-            out.bytes(b"\n");
-        })
+        self.write(file, human, b"\n")
     }
 
     /// Writes the file as `create_v2` does: in one piece.
@@ -163,33 +155,39 @@ impl NfsInfo {
     /// assert_eq!(&file[..len], b"((host vm)(pid 7)(message m))");
     /// ```
     pub fn write_machine(&self, file: &mut [u8]) -> Result<usize, WriteError> {
-        self.write(file, machine)
+        self.write(file, machine, b"")
     }
 
     fn write(
         &self,
         file: &mut [u8],
-        layout: impl FnOnce(&[Part<'_>], &mut Out<'_>),
+        layout: fn(Parts<'_>, &mut Out<'_>),
+        end: &[u8],
     ) -> Result<usize, WriteError> {
         let pid = build::<20>(|out| out.decimal(self.pid.get()))?;
-        let start = self.start_time.map(|time| (time.date(), time.time_of_day()));
-        let mut parts = ArrayVec::<Part<'_>, PARTS>::new();
-        let mut add =
-            |more: &[_]| parts.try_extend_from_slice(more).map_err(|_| WriteError::TooLong);
-        add(&[Part::Open])?;
-        for (name, value) in [("host", &self.host[..]), ("pid", &pid), ("message", &self.message)] {
-            add(&[Part::Open, Part::Atom(name.as_bytes()), Part::Atom(value), Part::Close])?;
-        }
-        if let Some((date, time)) = &start {
-            add(&[Part::Open, Part::Atom(b"start_time"), Part::Open])?;
-            add(&[Part::Atom(date), Part::Atom(time), Part::Close, Part::Close])?;
-        }
-        add(&[Part::Close])?;
+        let shape: &[u8] = match self.start_time {
+            Some(_) => b"((01)(23)(45)(6(78)))",
+            None => b"((01)(23)(45))",
+        };
+        let start = self.start_time.unwrap_or(WallTime::MIN);
+        let (date, time) = (start.date(), start.time_of_day());
+        let atoms: &[&[u8]] = &[
+            b"host",
+            &self.host,
+            b"pid",
+            &pid,
+            b"message",
+            &self.message,
+            b"start_time",
+            &date,
+            &time,
+        ];
         let mut out = Out::new(file);
         if let Some(identity) = &self.identity {
             identity.write(&mut out);
         }
-        layout(&parts, &mut out);
+        layout(Parts { shape, atoms }, &mut out);
+        out.bytes(end);
         out.finish()
     }
 }

@@ -71,17 +71,24 @@ pub fn parse(line: &[u8]) -> Option<Line> {
     if waiting {
         word = words.next()?;
     }
-    let class = match word {
-        b"FLOCK" => Class::Flock,
-        b"POSIX" => Class::Posix,
-        b"OFDLCK" => Class::Ofd,
-        _ => return None,
+    // Not by `match`, which compares byte by byte.
+    let class = if word == b"FLOCK" {
+        Class::Flock
+    } else if word == b"POSIX" {
+        Class::Posix
+    } else if word == b"OFDLCK" {
+        Class::Ofd
+    } else {
+        return None;
     };
     let _advisory = words.next()?;
-    let mode = match words.next()? {
-        b"WRITE" | b"RW" => Mode::Exclusive,
-        b"READ" => Mode::Shared,
-        _ => return None,
+    let word = words.next()?;
+    let mode = if word == b"WRITE" || word == b"RW" {
+        Mode::Exclusive
+    } else if word == b"READ" {
+        Mode::Shared
+    } else {
+        return None;
     };
     let pid = decimal(words.next()?).and_then(|pid| u32::try_from(pid).ok());
     let mut file = words.next()?.split(|&byte| byte == b':');

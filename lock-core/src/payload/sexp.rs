@@ -11,7 +11,7 @@ mod layout;
 mod lexer;
 
 pub use atom::Atom;
-pub(super) use layout::{Part, human, machine};
+pub(super) use layout::{Parts, human, machine};
 pub(super) use lexer::Lexeme;
 
 use lexer::Lexer;

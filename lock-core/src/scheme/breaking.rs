@@ -157,6 +157,8 @@ pub enum TryLockError<F> {
 }
 
 impl<F> From<Fault> for TryLockError<F> {
+    // Called everywhere, and rarely done.
+    #[inline(never)]
     fn from(fault: Fault) -> Self {
         match fault.kind {
             FaultKind::Interrupted | FaultKind::StaleHandle => TryLockError::Again,
@@ -262,7 +264,17 @@ pub fn judge<F>(
     Excluded(file): Excluded<F>,
     verdict: impl FnOnce(&F) -> Result<Verdict, TryLockError<F>>,
 ) -> Result<ProvenDead<F>, TryLockError<F>> {
-    match verdict(&file)? {
+    let verdict = verdict(&file);
+    judged(file, verdict)
+}
+
+/// [`judge`], once for all ways to come to a verdict.
+#[inline(never)]
+fn judged<F>(
+    file: F,
+    verdict: Result<Verdict, TryLockError<F>>,
+) -> Result<ProvenDead<F>, TryLockError<F>> {
+    match verdict? {
         Verdict::Stale(why) => Ok(ProvenDead(file, why)),
         verdict => Err(TryLockError::Held { queue: None, verdict: Some(verdict) }),
     }
@@ -334,34 +346,28 @@ pub fn verdict(
     age_ms: i64,
     flock_obtained: bool,
 ) -> Verdict {
-    let unreadable = Claim::default();
     let process = claim
         .filter(|claim| pid_is_comparable(claim, terms.observer))
         .and_then(|claim| claim.owner.pid)
         .map(|pid: Pid| os.process(pid));
     let evidence = Evidence { process, flock_obtained, local: terms.local, age_ms };
-    let strict = |policy| match claim {
-        Some(claim) => staleness::strict(claim, terms.observer, &evidence, policy),
-        None => Verdict::Unknown(Unknown::Unreadable),
+    let proof = match (claim, terms.rule) {
+        (None, _) | (_, Rule::Age { .. }) => Verdict::Unknown(Unknown::Unreadable),
+        (Some(claim), Rule::JaneStreet) => staleness::jane_street(claim, terms.observer, &evidence),
+        (Some(claim), rule) => {
+            let policy = if let Rule::Strict(policy) = rule { policy } else { Policy::default() };
+            staleness::strict(claim, terms.observer, &evidence, policy)
+        }
     };
-    match terms.rule {
-        Rule::Strict(policy) => strict(policy),
-        Rule::JaneStreet => match claim {
-            Some(claim) => staleness::jane_street(claim, terms.observer, &evidence),
-            None => Verdict::Unknown(Unknown::Unreadable),
-        },
-        Rule::Pidfile { stale_age_ms, live_factor } => {
-            let proof = strict(Policy::default());
-            if let Verdict::Stale(_) = proof {
-                return proof;
-            }
+    match (proof, terms.rule) {
+        (Verdict::Stale(_), _) | (_, Rule::Strict(_) | Rule::JaneStreet) => proof,
+        (_, Rule::Pidfile { stale_age_ms, live_factor }) => {
+            let unreadable = Claim::default();
             let claim = claim.unwrap_or(&unreadable);
             staleness::pidfile(claim, terms.observer, &evidence, stale_age_ms, live_factor)
         }
-        Rule::Lease { ttl_ms } => match strict(Policy::default()) {
-            proof @ Verdict::Stale(_) => proof,
-            _ => staleness::by_age(&evidence, ttl_ms),
-        },
-        Rule::Age { stale_age_ms } => staleness::by_age(&evidence, stale_age_ms),
+        (_, Rule::Lease { ttl_ms: age_ms } | Rule::Age { stale_age_ms: age_ms }) => {
+            staleness::by_age(&evidence, age_ms)
+        }
     }
 }

@@ -2,12 +2,56 @@
 //! judging it, and its names.
 
 use crate::fault::{Call, Fault, FaultKind};
-use crate::os::{Access, Contents, FileType, Files, Links, Names, Node, Processes, Stat};
+use crate::os::{
+    Access, Contents, CreateNew, FileType, Files, Links, Names, Node, Processes, Stat,
+};
 use crate::scheme::breaking::{Decide, Terms, TryLockError, verdict};
+use crate::scheme::hardlink::Unlocked;
 use crate::staleness::{Claim, Unknown, Verdict};
 
 /// The longest payload that is understood, in bytes.
 pub const PAYLOAD_MAX: usize = 8192;
+
+/// Makes a file under the private name.
+pub(super) fn create_private<O: CreateNew>(os: &O) -> Result<O::File, TryLockError<O::File>> {
+    os.create_new(Node::Private).map_err(|fault| match fault.kind {
+        // A leftover of a process that had our nonce: impossible but for a broken random source.
+        FaultKind::Exists => TryLockError::Again,
+        _ => fault.into(),
+    })
+}
+
+/// Gives the private file the lock's name, if that is free.
+pub(super) fn name_private(os: &(impl Links + Names)) -> Result<(), Fault> {
+    match os.rename_noreplace(Node::Private, Node::Lock) {
+        // NFS and old kernels cannot rename like that. A second name does it too.
+        Err(fault) if fault.kind == FaultKind::Unsupported => {
+            os.link(Node::Private, Node::Lock).map(|()| unlink_private(os))
+        }
+        named => named,
+    }
+}
+
+/// What is to be done about the lock's name, which our file was not given: nothing, if the server
+/// did it and then denied having done it; else another's lock is there, and this is the time by
+/// the clock that its age is counted in.
+pub(super) fn taken_by_another<O: Files>(
+    os: &O,
+    mine: &O::File,
+    fault: Fault,
+) -> Result<Option<i64>, TryLockError<O::File>> {
+    if !matches!(fault.kind, FaultKind::Exists | FaultKind::Missing) {
+        return Err(fault.into());
+    }
+    // Our own file was written just now.
+    let stat = os.fstat(mine)?;
+    match os.stat(Node::Lock) {
+        Ok(named) if named.inode == stat.inode => Ok(None),
+        Ok(_) => Ok(Some(stat.modified_ms)),
+        Err(fault) if fault.kind == FaultKind::Missing => Err(TryLockError::Again),
+        Err(fault) => Err(fault.into()),
+    }
+}
 
 /// Opens the file that the lock's name means, for its flock.
 pub(super) fn open_lock<O: Files>(os: &O) -> Result<O::File, TryLockError<O::File>> {
@@ -124,6 +168,12 @@ pub(super) fn write_whole<O: Contents>(
 /// Removes the private name, if it is still there. Whatever fails here a sweep mends.
 pub(super) fn unlink_private(os: &impl Names) {
     let _ = os.unlink(Node::Private);
+}
+
+/// Removes the lock's name; tells whether it was there until now.
+pub(super) fn unlink_lock(os: &impl Names) -> Result<Unlocked, Fault> {
+    let there = unlink_if_there(os, Node::Lock)?;
+    Ok(if there { Unlocked::Released } else { Unlocked::WasBroken })
 }
 
 pub(super) fn unlink_if_there(os: &impl Names, node: Node) -> Result<bool, Fault> {

@@ -59,19 +59,21 @@
 //! assert_eq!(std::fs::read("backup").unwrap(), terms.payload);
 //!
 //! // One that waits makes its lock ready, and keeps it until the name is free.
-//! use lock_core::scheme::hardlink::{Prepared, Refused, discard};
-//! let prepared: Prepared<_> = hardlink::prepare_named(&os, &terms).unwrap();
-//! assert!(os.fstat(prepared.file()).is_ok(), "complete but for its name");
-//! let refused: Refused<_> = hardlink::try_prepared_named(&os, &terms, prepared).unwrap_err();
-//! let refused = hardlink::try_prepared_linked(&os, &terms, refused.prepared).unwrap_err();
-//! assert!(matches!(refused.why, TryLockError::Held { .. }));
+//! use lock_core::scheme::hardlink::{Prepared, discard};
+//! let mut prepared: Prepared<_> = hardlink::prepare_named(&os, &terms).unwrap();
+//! assert!(os.fstat(prepared.file().unwrap()).is_ok(), "complete but for its name");
+//! let refused = hardlink::try_prepared_named(&os, &terms, &mut prepared).unwrap_err();
+//! assert!(matches!(refused, TryLockError::Held { .. }));
+//! assert!(hardlink::try_prepared_linked(&os, &terms, &mut prepared).is_err());
+//! assert!(prepared.is_named(), "it would stay behind");
 //! assert!(!hardlink::sweep(&os).unwrap(), "it is in use");
-//! discard(&os, refused.prepared);
-//! let prepared = hardlink::prepare_unnamed(&os, &terms).unwrap();
-//! let refused = hardlink::try_prepared_unnamed(&os, &terms, prepared).unwrap_err();
+//! discard(&os, prepared);
+//! let mut prepared = hardlink::prepare_unnamed(&os, &terms).unwrap();
+//! assert!(hardlink::try_prepared_unnamed(&os, &terms, &mut prepared).is_err());
 //! assert_eq!(hardlink::unlock(&os, locked).unwrap(), Unlocked::Released);
-//! let locked = hardlink::try_prepared_unnamed_linked(&os, &terms, refused.prepared).unwrap();
+//! let locked = hardlink::try_prepared_unnamed_linked(&os, &terms, &mut prepared).unwrap();
 //! assert_eq!(os.fstat(locked.file()).unwrap().links, 2);
+//! assert!(prepared.file().is_none(), "it is the lock now");
 //!
 //! // A person who knows better, and a holder who finds out.
 //! assert!(hardlink::remove_by_force(&os, Layout::WithCompanion, terms.decode).unwrap());
@@ -80,8 +82,8 @@
 //! ```
 
 use super::file::{
-    held_if_hidden, name_companion, open_lock, read_verdict, remove_companion, unlink_if_there,
-    unlink_private, write_whole,
+    create_private, held_if_hidden, name_companion, name_private, open_lock, read_verdict,
+    remove_companion, taken_by_another, unlink_if_there, unlink_lock, unlink_private, write_whole,
 };
 use crate::fault::{Fault, FaultKind};
 use crate::os::{
@@ -112,23 +114,18 @@ pub struct Locked<F> {
 /// A lock that is complete but for its name: a private file, flocked and written. A waiter makes it
 /// while another holds the lock, and needs only name it then. As long as it is open no sweeper
 /// takes it for a leftover. Its age counts from when it was written: where locks are judged by
-/// age, touch it before each try after the first. See the [example](self#example).
+/// age, touch it before each try after the first.
+///
+/// After a try that found the lock [`Held`](TryLockError::Held) it is good for another. After any
+/// other failure [`discard`] it, for it may have lost its private name.
+/// See the [example](self#example).
 #[must_use = "try to lock with it, or `discard` it"]
 #[derive(Debug)]
 pub struct Prepared<F> {
-    file: F,
+    /// Nothing once it is the lock.
+    file: Option<F>,
     /// Whether it has the private name.
     private: bool,
-}
-
-/// Why a prepared lock did not get its name. See the [example](self#example).
-#[derive(Debug)]
-pub struct Refused<F> {
-    /// Why.
-    pub why: TryLockError<F>,
-    /// As it was: after [`Held`](TryLockError::Held) good for another try. After anything else
-    /// [`discard`] it, for it may have lost its private name.
-    pub prepared: Prepared<F>,
 }
 
 /// Which names a lock has. See the [example](self#example).
@@ -150,16 +147,22 @@ pub enum Unlocked {
 }
 
 impl<F> Prepared<F> {
-    /// The private file. See the [example](self#example).
-    pub fn file(&self) -> &F {
-        &self.file
+    /// The private file; `None` once it is the lock. See the [example](self#example).
+    pub fn file(&self) -> Option<&F> {
+        self.file.as_ref()
     }
-}
 
-impl<F> Refused<F> {
-    fn give_up(self, os: &impl Names) -> TryLockError<F> {
-        discard(os, self.prepared);
-        self.why
+    /// Whether it has a name, which stays if its maker is killed.
+    /// See the [example](self#example).
+    pub fn is_named(&self) -> bool {
+        self.private
+    }
+
+    /// It has got the lock's name.
+    fn locked(&mut self, companion: bool) -> Result<Locked<F>, TryLockError<F>> {
+        let file = self.file.take().ok_or(TryLockError::Again)?;
+        self.private = false;
+        Ok(Locked { file, companion })
     }
 }
 
@@ -176,8 +179,10 @@ pub fn try_lock_linked<O: Calls + CreateNew + Links>(
     os: &O,
     terms: &Terms<'_>,
 ) -> Result<Locked<O::File>, TryLockError<O::File>> {
-    let prepared = prepare_named(os, terms)?;
-    try_prepared_linked(os, terms, prepared).map_err(|refused| refused.give_up(os))
+    let mut prepared = prepare_named(os, terms)?;
+    let locked = try_prepared_linked(os, terms, &mut prepared);
+    discard(os, prepared);
+    locked
 }
 
 /// [`try_lock_linked`] with a file from [`prepare_named`].
@@ -185,23 +190,18 @@ pub fn try_lock_linked<O: Calls + CreateNew + Links>(
 pub fn try_prepared_linked<O: Calls + CreateNew + Links>(
     os: &O,
     terms: &Terms<'_>,
-    prepared: Prepared<O::File>,
-) -> Result<Locked<O::File>, Refused<O::File>> {
-    let held = match os.link(Node::Private, Node::Lock) {
-        Ok(()) => Ok(true),
-        Err(fault) => contend(os, terms, &prepared.file, fault).and_then(|breakable| {
-            let Some(breakable) = breakable else { return Ok(true) };
+    prepared: &mut Prepared<O::File>,
+) -> Result<Locked<O::File>, TryLockError<O::File>> {
+    let mut private_left = true;
+    if let Err(fault) = os.link(Node::Private, Node::Lock) {
+        if let Some(breakable) = contend(os, terms, prepared, fault)? {
             // The stale companion goes first: a process of Jane Street's first version would link
             // it to the lock's name.
             breakable.done(remove_companion(os, terms.decode))?;
             take_over(os, breakable)?;
-            Ok(false)
-        }),
-    };
-    let private_left = match held {
-        Ok(private_left) => private_left,
-        Err(why) => return Err(Refused { why, prepared }),
-    };
+            private_left = false;
+        }
+    }
     // The lock is ours. Readers' convenience must not cost it, so failures here end in a lock
     // without companion.
     let companion = if private_left {
@@ -209,7 +209,7 @@ pub fn try_prepared_linked<O: Calls + CreateNew + Links>(
     } else {
         os.link(Node::Lock, Node::Companion)
     };
-    Ok(Locked { file: prepared.file, companion: companion.is_ok() })
+    prepared.locked(companion.is_ok())
 }
 
 /// Takes the lock by giving a named private file its name. See the [example](self#example).
@@ -217,8 +217,10 @@ pub fn try_lock_named<O: Calls + CreateNew + Links>(
     os: &O,
     terms: &Terms<'_>,
 ) -> Result<Locked<O::File>, TryLockError<O::File>> {
-    let prepared = prepare_named(os, terms)?;
-    try_prepared_named(os, terms, prepared).map_err(|refused| refused.give_up(os))
+    let mut prepared = prepare_named(os, terms)?;
+    let locked = try_prepared_named(os, terms, &mut prepared);
+    discard(os, prepared);
+    locked
 }
 
 /// [`try_lock_named`] with a file from [`prepare_named`].
@@ -226,30 +228,16 @@ pub fn try_lock_named<O: Calls + CreateNew + Links>(
 pub fn try_prepared_named<O: Calls + CreateNew + Links>(
     os: &O,
     terms: &Terms<'_>,
-    prepared: Prepared<O::File>,
-) -> Result<Locked<O::File>, Refused<O::File>> {
-    let named = match os.rename_noreplace(Node::Private, Node::Lock) {
-        // NFS and old kernels cannot rename like that. A second name does it too.
-        Err(fault) if fault.kind == FaultKind::Unsupported => {
-            os.link(Node::Private, Node::Lock).map(|()| unlink_private(os))
+    prepared: &mut Prepared<O::File>,
+) -> Result<Locked<O::File>, TryLockError<O::File>> {
+    if let Err(fault) = name_private(os) {
+        match contend(os, terms, prepared, fault)? {
+            Some(breakable) => take_over(os, breakable)?,
+            // Linked, and the answer lost: the private name is still there.
+            None => unlink_private(os),
         }
-        named => named,
-    };
-    let held = match named {
-        Ok(()) => Ok(()),
-        Err(fault) => contend(os, terms, &prepared.file, fault).and_then(|breakable| {
-            let Some(breakable) = breakable else {
-                // Linked, and the answer lost: the private name is still there.
-                unlink_private(os);
-                return Ok(());
-            };
-            take_over(os, breakable)
-        }),
-    };
-    match held {
-        Ok(()) => Ok(Locked { file: prepared.file, companion: false }),
-        Err(why) => Err(Refused { why, prepared }),
     }
+    prepared.locked(false)
 }
 
 /// Takes the lock by naming a file that has no name yet. A dead holder's lock is removed, and the
@@ -258,9 +246,8 @@ pub fn try_lock_unnamed<O: Calls + Unnamed>(
     os: &O,
     terms: &Terms<'_>,
 ) -> Result<Locked<O::File>, TryLockError<O::File>> {
-    let prepared = prepare_unnamed(os, terms)?;
     // What has no name goes with its descriptor.
-    try_prepared_unnamed(os, terms, prepared).map_err(|refused| refused.why)
+    try_prepared_unnamed(os, terms, &mut prepare_unnamed(os, terms)?)
 }
 
 /// [`try_lock_unnamed`] with a file from [`prepare_unnamed`].
@@ -268,12 +255,10 @@ pub fn try_lock_unnamed<O: Calls + Unnamed>(
 pub fn try_prepared_unnamed<O: Calls + Unnamed>(
     os: &O,
     terms: &Terms<'_>,
-    prepared: Prepared<O::File>,
-) -> Result<Locked<O::File>, Refused<O::File>> {
-    match name_file(os, terms, &prepared.file, Layout::Single) {
-        Ok(()) => Ok(Locked { file: prepared.file, companion: false }),
-        Err(why) => Err(Refused { why, prepared }),
-    }
+    prepared: &mut Prepared<O::File>,
+) -> Result<Locked<O::File>, TryLockError<O::File>> {
+    name_file(os, terms, prepared, Layout::Single)?;
+    prepared.locked(false)
 }
 
 /// [`try_prepared_unnamed`] in the layout of [`try_lock_linked`].
@@ -281,18 +266,16 @@ pub fn try_prepared_unnamed<O: Calls + Unnamed>(
 pub fn try_prepared_unnamed_linked<O: Calls + Links + Unnamed>(
     os: &O,
     terms: &Terms<'_>,
-    prepared: Prepared<O::File>,
-) -> Result<Locked<O::File>, Refused<O::File>> {
-    if let Err(why) = name_file(os, terms, &prepared.file, Layout::WithCompanion) {
-        return Err(Refused { why, prepared });
-    }
+    prepared: &mut Prepared<O::File>,
+) -> Result<Locked<O::File>, TryLockError<O::File>> {
+    name_file(os, terms, prepared, Layout::WithCompanion)?;
     let companion = match os.link(Node::Lock, Node::Companion) {
         Err(fault) if fault.kind == FaultKind::Exists => {
             remove_companion(os, terms.decode).and_then(|()| os.link(Node::Lock, Node::Companion))
         }
         linked => linked,
     };
-    Ok(Locked { file: prepared.file, companion: companion.is_ok() })
+    prepared.locked(companion.is_ok())
 }
 
 /// Makes a lock that is complete but for its name, under the private name.
@@ -301,7 +284,7 @@ pub fn prepare_named<O: Calls + CreateNew>(
     os: &O,
     terms: &Terms<'_>,
 ) -> Result<Prepared<O::File>, TryLockError<O::File>> {
-    private(os, terms).map(|file| Prepared { file, private: true })
+    private(os, terms).map(|file| Prepared { file: Some(file), private: true })
 }
 
 /// Makes a lock that is complete but for its name, without any name: it goes with its maker.
@@ -313,10 +296,10 @@ pub fn prepare_unnamed<O: Calls + Unnamed>(
     let file = os.open_unnamed()?;
     os.flock(&file, Mode::Exclusive)?;
     write_whole(os, &file, terms.payload)?;
-    Ok(Prepared { file, private: false })
+    Ok(Prepared { file: Some(file), private: false })
 }
 
-/// Removes what was prepared in vain.
+/// Removes what was prepared in vain; what is the lock by now stays.
 /// See the [example](self#example).
 pub fn discard<F>(os: &impl Names, prepared: Prepared<F>) {
     let Prepared { file, private } = prepared;
@@ -349,9 +332,9 @@ pub fn unlock<O: Files + Names>(os: &O, locked: Locked<O::File>) -> Result<Unloc
     if locked.companion {
         unlink_if_there(os, Node::Companion)?;
     }
-    let there = unlink_if_there(os, Node::Lock)?;
+    let unlocked = unlink_lock(os);
     drop(locked);
-    Ok(if there { Unlocked::Released } else { Unlocked::WasBroken })
+    unlocked
 }
 
 /// Removes a lock that `decide` calls stale, without taking it; tells why. A lock that its holder
@@ -365,14 +348,8 @@ pub fn remove<O: Calls>(
     now_ms: i64,
     decide: Decide<'_>,
 ) -> Result<Stale, TryLockError<O::File>> {
-    let file = open_lock(os)?;
-    let dead =
-        judge(exclude(os, file)?, |file| read_verdict(os, terms, file, now_ms, true, decide))?;
-    let breakable = verify(dead, |file| breaking::names(os, file))?;
-    if layout == Layout::WithCompanion {
-        breakable.done(remove_companion(os, terms.decode))?;
-    }
-    breakable.done(unlink_if_there(os, Node::Lock))?;
+    let breakable = find_breakable(os, terms, open_lock(os)?, now_ms, decide)?;
+    remove_names(os, terms, layout, &breakable)?;
     Ok(breakable.why())
 }
 
@@ -410,14 +387,7 @@ fn private<O: Calls + CreateNew>(
     os: &O,
     terms: &Terms<'_>,
 ) -> Result<O::File, TryLockError<O::File>> {
-    let file = match os.create_new(Node::Private) {
-        Ok(file) => file,
-        // A leftover of a process that had our nonce: impossible but for a broken random source.
-        Err(fault) if fault.kind == FaultKind::Exists => {
-            return Err(TryLockError::Again);
-        }
-        Err(fault) => return Err(fault.into()),
-    };
+    let file = create_private(os)?;
     let complete = match os.flock(&file, Mode::Exclusive) {
         Ok(()) => write_whole(os, &file, terms.payload).map_err(TryLockError::from),
         // A sweeper came between: it will remove the file.
@@ -438,16 +408,27 @@ fn private<O: Calls + CreateNew>(
 fn name_file<O: Calls + Unnamed>(
     os: &O,
     terms: &Terms<'_>,
-    mine: &O::File,
+    prepared: &Prepared<O::File>,
     layout: Layout,
 ) -> Result<(), TryLockError<O::File>> {
+    let Some(mine) = &prepared.file else { return Err(TryLockError::Again) };
     let Err(fault) = os.link_unnamed(mine, Node::Lock) else { return Ok(()) };
-    let Some(breakable) = contend(os, terms, mine, fault)? else { return Ok(()) };
+    let Some(breakable) = contend(os, terms, prepared, fault)? else { return Ok(()) };
+    remove_names(os, terms, layout, &breakable)?;
+    Err(TryLockError::Again)
+}
+
+/// Removes all names that a dead holder's lock has in this layout.
+fn remove_names<O: Contents + Names>(
+    os: &O,
+    terms: &Terms<'_>,
+    layout: Layout,
+    breakable: &Breakable<O::File>,
+) -> Result<(), TryLockError<O::File>> {
     if layout == Layout::WithCompanion {
         breakable.done(remove_companion(os, terms.decode))?;
     }
-    breakable.done(unlink_if_there(os, Node::Lock))?;
-    Err(TryLockError::Again)
+    breakable.done(unlink_if_there(os, Node::Lock)).map(|_| ())
 }
 
 /// The name is taken, or the answer was lost: finds out by whom, and whether it may be broken.
@@ -455,26 +436,26 @@ fn name_file<O: Calls + Unnamed>(
 fn contend<O: Calls>(
     os: &O,
     terms: &Terms<'_>,
-    mine: &O::File,
+    prepared: &Prepared<O::File>,
     fault: Fault,
 ) -> Result<Option<Breakable<O::File>>, TryLockError<O::File>> {
-    if !matches!(fault.kind, FaultKind::Exists | FaultKind::Missing) {
-        return Err(fault.into());
-    }
-    let stat = os.fstat(mine)?;
-    match os.stat(Node::Lock) {
-        // The server did what it then denied having done.
-        Ok(named) if named.inode == stat.inode => return Ok(None),
-        Ok(_) => {}
-        Err(fault) if fault.kind == FaultKind::Missing => return Err(TryLockError::Again),
-        Err(fault) => return Err(fault.into()),
-    }
+    let Some(mine) = &prepared.file else { return Err(TryLockError::Again) };
+    let Some(now_ms) = taken_by_another(os, mine, fault)? else { return Ok(None) };
     let file = open_lock(os).map_err(held_if_hidden)?;
-    // Our own file was written just now, by the clock that the lock's age is counted in.
-    let now_ms = stat.modified_ms;
+    find_breakable(os, terms, file, now_ms, &if_stale).map(Some)
+}
+
+/// Shuts others out of the lock in the way by its flock, and finds out whether it may be broken.
+fn find_breakable<O: Calls>(
+    os: &O,
+    terms: &Terms<'_>,
+    file: O::File,
+    now_ms: i64,
+    decide: Decide<'_>,
+) -> Result<Breakable<O::File>, TryLockError<O::File>> {
     let dead =
-        judge(exclude(os, file)?, |file| read_verdict(os, terms, file, now_ms, true, &if_stale))?;
-    verify(dead, |file| breaking::names(os, file)).map(Some)
+        judge(exclude(os, file)?, |file| read_verdict(os, terms, file, now_ms, true, decide))?;
+    verify(dead, |file| breaking::names(os, file))
 }
 
 /// Puts our private file in the place of a dead holder's, which is never absent between.

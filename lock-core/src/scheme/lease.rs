@@ -44,13 +44,15 @@
 //! ```
 
 use super::breaking::{
-    self, Decide, Excluded, Terms, TryLockError, exclude, if_stale, judge, open_guard, verify,
+    self, Breakable, Decide, Excluded, Terms, TryLockError, exclude, if_stale, judge, open_guard,
+    verify,
 };
 use super::file::{
-    held_if_hidden, open_lock, read_verdict, unlink_if_there, unlink_private, write_whole,
+    create_private, held_if_hidden, name_private, open_lock, read_verdict, taken_by_another,
+    unlink_if_there, unlink_lock, unlink_private, write_whole,
 };
 use super::hardlink::{Locked, Unlocked, still_held as named};
-use crate::fault::{Fault, FaultKind};
+use crate::fault::Fault;
 use crate::os::{Contents, CreateNew, Files, Flock, Links, Names, Node, Processes};
 use crate::staleness::{Stale, Verdict};
 
@@ -60,16 +62,12 @@ impl<O: Contents + CreateNew + Flock + Links + Names + Processes> Calls for O {}
 
 /// Takes the lock; one that has expired by `terms.rule` from its holder.
 /// See the [example](self#example).
+#[inline(never)]
 pub fn try_lock<O: Calls>(
     os: &O,
     terms: &Terms<'_>,
 ) -> Result<Locked<O::File>, TryLockError<O::File>> {
-    let file = match os.create_new(Node::Private) {
-        Ok(file) => file,
-        // A leftover of a process that had our nonce: impossible but for a broken random source.
-        Err(fault) if fault.kind == FaultKind::Exists => return Err(TryLockError::Again),
-        Err(fault) => return Err(fault.into()),
-    };
+    let file = create_private(os)?;
     write_whole(os, &file, terms.payload)
         .map_err(TryLockError::from)
         .and_then(|()| name(os, terms, &file))
@@ -90,9 +88,9 @@ pub fn unlock<O: Files + Names>(
     guard: Excluded<O::File>,
     locked: Locked<O::File>,
 ) -> Result<Unlocked, Fault> {
-    let removed = still_held(os, &locked)? && unlink_if_there(os, Node::Lock)?;
+    let unlocked = if still_held(os, &locked)? { unlink_lock(os) } else { Ok(Unlocked::WasBroken) };
     drop((locked, guard));
-    Ok(if removed { Unlocked::Released } else { Unlocked::WasBroken })
+    unlocked
 }
 
 /// Removes a lock that `decide` calls stale, without taking it; tells why. `now_ms` is the time by
@@ -103,46 +101,19 @@ pub fn remove<O: Contents + Flock + Names + Processes>(
     now_ms: i64,
     decide: Decide<'_>,
 ) -> Result<Stale, TryLockError<O::File>> {
-    let found = open_lock(os)?;
-    let excluded = exclude(os, open_guard(os)?)?;
-    let dead = judge(excluded, |_| read_verdict(os, terms, &found, now_ms, false, decide))?;
-    let breakable = verify(dead, |_| breaking::names(os, &found))?;
+    let breakable = find_breakable(os, terms, &open_lock(os)?, now_ms, decide)?;
     breakable.done(unlink_if_there(os, Node::Lock))?;
     Ok(breakable.why())
 }
 
 /// Gives our file the lock's name.
 fn name<O: Calls>(os: &O, terms: &Terms<'_>, mine: &O::File) -> Result<(), TryLockError<O::File>> {
-    let fault = match os.rename_noreplace(Node::Private, Node::Lock) {
-        // NFS and old kernels cannot rename like that. A second name does it too.
-        Err(fault) if fault.kind == FaultKind::Unsupported => {
-            match os.link(Node::Private, Node::Lock) {
-                Ok(()) => {
-                    unlink_private(os);
-                    return Ok(());
-                }
-                Err(fault) => fault,
-            }
-        }
-        Err(fault) => fault,
-        Ok(()) => return Ok(()),
-    };
-    if !matches!(fault.kind, FaultKind::Exists | FaultKind::Missing) {
-        return Err(fault.into());
+    let Err(fault) = name_private(os) else { return Ok(()) };
+    if let Some(now_ms) = taken_by_another(os, mine, fault)? {
+        return replace(os, terms, now_ms);
     }
-    let stat = os.fstat(mine)?;
-    match os.stat(Node::Lock) {
-        // The server did what it then denied having done.
-        Ok(named) if named.inode == stat.inode => {
-            unlink_private(os);
-            return Ok(());
-        }
-        Ok(_) => {}
-        Err(fault) if fault.kind == FaultKind::Missing => return Err(TryLockError::Again),
-        Err(fault) => return Err(fault.into()),
-    }
-    // Our own file was written just now, by the clock that the lock's age is counted in.
-    replace(os, terms, stat.modified_ms)
+    unlink_private(os);
+    Ok(())
 }
 
 /// Puts our file in the place of a lock that has expired.
@@ -153,8 +124,19 @@ fn replace<O: Calls>(os: &O, terms: &Terms<'_>, now_ms: i64) -> Result<(), TryLo
         Verdict::Stale(_) => {}
         verdict => return Err(TryLockError::Held { queue: None, verdict: Some(verdict) }),
     }
-    let excluded = exclude(os, open_guard(os)?)?;
-    let dead = judge(excluded, |_| read_verdict(os, terms, &found, now_ms, false, &if_stale))?;
-    let breakable = verify(dead, |_| breaking::names(os, &found))?;
+    let breakable = find_breakable(os, terms, &found, now_ms, &if_stale)?;
     breakable.done(os.rename(Node::Private, Node::Lock))
+}
+
+/// Shuts out breakers and releasers by the guard, and finds out whether the lock has expired.
+fn find_breakable<O: Contents + Flock + Processes>(
+    os: &O,
+    terms: &Terms<'_>,
+    found: &O::File,
+    now_ms: i64,
+    decide: Decide<'_>,
+) -> Result<Breakable<O::File>, TryLockError<O::File>> {
+    let excluded = exclude(os, open_guard(os)?)?;
+    let dead = judge(excluded, |_| read_verdict(os, terms, found, now_ms, false, decide))?;
+    verify(dead, |_| breaking::names(os, found))
 }

@@ -47,12 +47,13 @@
 //! assert_eq!(mkdir::unlock(&os, locked).unwrap(), Unlocked::Released);
 //!
 //! // One that waits makes its lock ready, and keeps it until the name is free.
-//! let prepared: mkdir::Prepared<_> = mkdir::prepare(&os, &terms).unwrap();
-//! assert_eq!(os.readlink_in(prepared.directory(), &mut [0; 64]), Ok(terms.payload.len()));
+//! let mut prepared: mkdir::Prepared<_> = mkdir::prepare(&os, &terms).unwrap();
+//! let private = prepared.directory().unwrap();
+//! assert_eq!(os.readlink_in(private, &mut [0; 64]), Ok(terms.payload.len()));
 //! std::fs::create_dir("backup.lock").unwrap();
-//! let refused: mkdir::Refused<_> = mkdir::try_prepared(&os, &terms, prepared).unwrap_err();
-//! assert!(matches!(refused.why, TryLockError::Held { .. }));
-//! mkdir::discard(&os, refused.prepared.unwrap());
+//! let refused = mkdir::try_prepared(&os, &terms, &mut prepared).unwrap_err();
+//! assert!(matches!(refused, TryLockError::Held { .. }));
+//! mkdir::discard(&os, prepared);
 //! std::fs::remove_dir("backup.lock").unwrap();
 //!
 //! // What a killed holder leaves. Linux never has so high a pid.
@@ -88,27 +89,22 @@ pub struct Locked<F> {
 
 /// A lock that is complete but for its name: a private directory, flocked and signed. A waiter
 /// makes it while another holds the lock, and needs only rename it then. As long as it is open no
-/// sweeper takes it for a leftover. See the [example](self#example).
+/// sweeper takes it for a leftover.
+///
+/// After a try that found the lock [`Held`](TryLockError::Held) it is good for another. After any
+/// other failure [`discard`] it. See the [example](self#example).
 #[must_use = "try to lock with it, or `discard` it"]
 #[derive(Debug)]
 pub struct Prepared<F> {
-    directory: F,
-}
-
-/// Why a prepared lock did not get its name. See the [example](self#example).
-#[derive(Debug)]
-pub struct Refused<F> {
-    /// Why.
-    pub why: TryLockError<F>,
-    /// As it was: after [`Held`](TryLockError::Held) good for another try. After anything else
-    /// [`discard`] it. `None`: it has been.
-    pub prepared: Option<Prepared<F>>,
+    /// Nothing once it is the lock, or where it had to be dismantled.
+    directory: Option<F>,
 }
 
 impl<F> Prepared<F> {
-    /// The private directory. See the [example](self#example).
-    pub fn directory(&self) -> &F {
-        &self.directory
+    /// The private directory; `None` once it is the lock, or could not become one.
+    /// See the [example](self#example).
+    pub fn directory(&self) -> Option<&F> {
+        self.directory.as_ref()
     }
 }
 
@@ -124,39 +120,36 @@ pub fn try_lock<O: Calls>(
     os: &O,
     terms: &Terms<'_>,
 ) -> Result<Locked<O::File>, TryLockError<O::File>> {
-    let prepared = prepare(os, terms)?;
-    try_prepared(os, terms, prepared).map_err(|refused| {
-        if let Some(prepared) = refused.prepared {
-            discard(os, prepared);
-        }
-        refused.why
-    })
+    let mut prepared = prepare(os, terms)?;
+    let locked = try_prepared(os, terms, &mut prepared);
+    discard(os, prepared);
+    locked
 }
 
 /// [`try_lock`] with a directory from [`prepare`].
 /// See the [example](self#example).
+#[inline(never)]
 pub fn try_prepared<O: Calls>(
     os: &O,
     terms: &Terms<'_>,
-    prepared: Prepared<O::File>,
-) -> Result<Locked<O::File>, Refused<O::File>> {
-    let Prepared { directory } = prepared;
-    let taken = match os.rename_noreplace(Node::Private, Node::Lock) {
-        Ok(()) => Ok(()),
+    prepared: &mut Prepared<O::File>,
+) -> Result<Locked<O::File>, TryLockError<O::File>> {
+    let Some(directory) = &prepared.directory else { return Err(TryLockError::Again) };
+    match os.rename_noreplace(Node::Private, Node::Lock) {
+        Ok(()) => {}
         // Taken; or the server did what it then denied; or somebody removed our directory.
         Err(fault) if matches!(fault.kind, FaultKind::Exists | FaultKind::Missing) => {
-            replace(os, terms, &directory)
+            replace(os, terms, directory)?;
         }
         Err(fault) if fault.kind == FaultKind::Unsupported => {
-            let _ = dismantle(os, &directory);
-            return try_lock_in_place(os, terms).map_err(|why| Refused { why, prepared: None });
+            let _ = dismantle(os, directory);
+            prepared.directory = None;
+            return try_lock_in_place(os, terms);
         }
-        Err(fault) => Err(fault.into()),
-    };
-    match taken {
-        Ok(()) => Ok(Locked { directory }),
-        Err(why) => Err(Refused { why, prepared: Some(Prepared { directory }) }),
+        Err(fault) => return Err(fault.into()),
     }
+    let directory = prepared.directory.take().ok_or(TryLockError::Again)?;
+    Ok(Locked { directory })
 }
 
 /// Makes a lock that is complete but for its name, under the private name.
@@ -172,7 +165,7 @@ pub fn prepare<O: Calls>(
         Err(fault) => return Err(fault.into()),
     }
     match sign(os, Node::Private, terms) {
-        Ok(directory) => Ok(Prepared { directory }),
+        Ok(directory) => Ok(Prepared { directory: Some(directory) }),
         Err(error) => {
             let _ = os.rmdir(Node::Private);
             Err(error)
@@ -180,11 +173,13 @@ pub fn prepare<O: Calls>(
     }
 }
 
-/// Removes what was prepared in vain. Whatever fails here a sweep mends.
+/// Removes what was prepared in vain; what is the lock by now stays. Whatever fails here a sweep
+/// mends.
 /// See the [example](self#example).
 pub fn discard<O: Dirs>(os: &O, prepared: Prepared<O::File>) {
-    let Prepared { directory } = prepared;
-    let _ = dismantle(os, &directory);
+    if let Some(directory) = prepared.directory {
+        let _ = dismantle(os, &directory);
+    }
 }
 
 /// Whether the lock is still ours: its name means our directory. See the [example](self#example).

@@ -49,6 +49,7 @@
 //! assert_eq!(symlink::remove(&os, &mine, &if_stale).unwrap(), Stale::NoProcess);
 //! ```
 
+use super::file::{unlink_if_there, unlink_lock};
 use crate::fault::{Fault, FaultKind};
 use crate::os::{Flock, Names, Node, Processes, Symlinks};
 use crate::scheme::breaking::{
@@ -78,6 +79,7 @@ struct Target {
 
 /// Takes the lock, from a dead holder if need be. `terms.payload` must not have been used before.
 /// See the [example](self#example).
+#[inline(never)]
 pub fn try_lock<O: Calls>(os: &O, terms: &Terms<'_>) -> Result<Locked, TryLockError<O::File>> {
     match os.symlink(terms.payload, Node::Lock) {
         Ok(()) => return Ok(Locked(())),
@@ -113,8 +115,8 @@ pub fn remove<O: Calls>(
 /// [`NotSymlink`](FaultKind::NotSymlink) for what is no symbolic link.
 /// See the [example](self#example).
 pub fn remove_by_force(os: &(impl Names + Symlinks)) -> Result<bool, Fault> {
-    match os.readlink(Node::Lock, &mut [0; 1]).and_then(|_| os.unlink(Node::Lock)) {
-        Ok(()) => Ok(true),
+    match os.readlink(Node::Lock, &mut [0; 1]) {
+        Ok(_) => unlink_if_there(os, Node::Lock),
         Err(fault) if fault.kind == FaultKind::Missing => Ok(false),
         Err(fault) => Err(fault),
     }
@@ -130,11 +132,7 @@ pub fn unlock(
     if !still_held(os, payload)? {
         return Ok(Unlocked::WasBroken);
     }
-    match os.unlink(Node::Lock) {
-        Ok(()) => Ok(Unlocked::Released),
-        Err(fault) if fault.kind == FaultKind::Missing => Ok(Unlocked::WasBroken),
-        Err(fault) => Err(fault),
-    }
+    unlink_lock(os)
 }
 
 /// Whether the link is the one that `payload` was put into. See the [example](self#example).

@@ -48,14 +48,15 @@ pub(crate) fn contender(
     stale_age_ms: u64,
     lease_ms: u64,
 ) -> Result<Contender, Fault> {
-    let contender = Contender::new(kind, path)?.with_mode(file_mode);
-    Ok(match kind {
-        Kind::Pidfile if lease_ms != 0 => contender.with_rule(Rule::Lease { ttl_ms: lease_ms }),
-        Kind::Pidfile => {
-            contender.with_rule(Rule::Pidfile { stale_age_ms, live_factor: LIVE_FACTOR })
-        }
-        _ => contender,
-    })
+    let mut contender = Contender::new(kind, path)?;
+    contender.set_mode(file_mode);
+    if kind == Kind::Pidfile {
+        contender.set_rule(match lease_ms {
+            0 => Rule::Pidfile { stale_age_ms, live_factor: LIVE_FACTOR },
+            ttl_ms => Rule::Lease { ttl_ms },
+        });
+    }
+    Ok(contender)
 }
 
 /// Takes the lock for `holder`; `flocked`: for as long as this process lives.

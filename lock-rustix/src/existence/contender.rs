@@ -107,8 +107,27 @@ impl Contender {
     /// # taken.unlock(&contender.spot).unwrap();
     /// ```
     #[must_use]
-    pub fn with_mode(self, mode: RawMode) -> Contender {
-        Contender { spot: self.spot.with_mode(mode), ..self }
+    pub fn with_mode(mut self, mode: RawMode) -> Contender {
+        self.set_mode(mode);
+        self
+    }
+
+    /// [`with_mode`](Contender::with_mode) where it stands.
+    ///
+    /// ```
+    /// use lock_core::kind::Kind;
+    /// use lock_rustix::existence::Contender;
+    /// use std::os::unix::fs::PermissionsExt;
+    ///
+    /// let mut contender = Contender::new(Kind::Nfs, c"/tmp/lock-rustix-doc-set-mode").unwrap();
+    /// contender.set_mode(0o600);
+    /// let taken = contender.try_lock(&contender.me, b"", true).unwrap();
+    /// let file = std::fs::metadata("/tmp/lock-rustix-doc-set-mode.nfs_lock").unwrap();
+    /// assert_eq!(file.permissions().mode() & 0o777, 0o600);
+    /// # taken.unlock(&contender.spot).unwrap();
+    /// ```
+    pub fn set_mode(&mut self, mode: RawMode) {
+        self.spot.mode = mode;
     }
 
     /// Judges others by this rule. [`Rule::Lease`] makes the lock a [lease](Spot::with_lease).
@@ -128,9 +147,28 @@ impl Contender {
     /// taken.unlock(&contender.spot).unwrap();
     /// ```
     #[must_use]
-    pub fn with_rule(self, rule: Rule) -> Contender {
-        let spot = if let Rule::Lease { .. } = rule { self.spot.with_lease() } else { self.spot };
-        Contender { spot, rule, ..self }
+    pub fn with_rule(mut self, rule: Rule) -> Contender {
+        self.set_rule(rule);
+        self
+    }
+
+    /// [`with_rule`](Contender::with_rule) where it stands.
+    ///
+    /// ```
+    /// use lock_core::{kind::Kind, scheme::breaking::Rule};
+    /// use lock_rustix::existence::{Contender, Request};
+    ///
+    /// let path = "/tmp/lock-rustix-doc-rule";
+    /// std::fs::File::create(path).unwrap().set_modified(std::time::UNIX_EPOCH).unwrap();
+    /// let mut contender = Contender::new(Kind::Pidfile, c"/tmp/lock-rustix-doc-rule").unwrap();
+    /// assert!(contender.lock(&Request::once(&contender.me), &mut |_| {}).is_err(), "nobody's");
+    /// contender.set_rule(Rule::Age { stale_age_ms: 3_600_000 });
+    /// let taken = contender.lock(&Request::once(&contender.me), &mut |_| {}).unwrap();
+    /// taken.unlock(&contender.spot).unwrap();
+    /// ```
+    pub fn set_rule(&mut self, rule: Rule) {
+        self.spot.lease |= matches!(rule, Rule::Lease { .. });
+        self.rule = rule;
     }
 
     /// Whether the lock's file system belongs to this kernel alone.
@@ -329,6 +367,7 @@ impl Contender {
         crate::fencing::next_token(self.spot.as_fd(), self.spot.name())
     }
 
+    #[inline(never)]
     pub(super) fn terms<'a>(&'a self, payload: &'a [u8]) -> Terms<'a> {
         let decode = decode(self.spot.kind());
         Terms { payload, decode, observer: &self.me.observer, rule: self.rule, local: self.local }

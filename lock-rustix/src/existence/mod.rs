@@ -24,7 +24,7 @@ use rustix::fd::{AsFd, BorrowedFd, OwnedFd};
 use rustix::fs::{FlockOperation, RawMode, Timespec, Timestamps, UTIME_NOW, flock, futimens};
 use rustix::io::Errno;
 
-use self::built::NFS;
+use self::built::{FILES, LEASE, MKDIR, NFS, SYMLINK};
 use self::prepared::Prepared;
 use crate::descriptor::lend;
 use crate::place::{FileName, Nonce, Place, open_parent};
@@ -177,6 +177,11 @@ impl Spot {
         self.companion.as_c_str()
     }
 
+    /// The private name of an attempt.
+    fn private(&self, nonce: &Nonce) -> FileName {
+        FileName::private(self.lock.as_c_str(), nonce)
+    }
+
     /// The system around the lock, for an attempt whose private name is `private`.
     fn sys<'a>(&'a self, private: &'a FileName) -> Sys<'a> {
         let place = Place::in_directory(lend(&self.dir), self.lock.as_c_str())
@@ -213,9 +218,11 @@ impl AsFd for Spot {
 #[must_use = "unlock it, or leave it standing"]
 #[derive(Debug)]
 pub struct Taken {
-    private: FileName,
+    nonce: Nonce,
     proof: Proof,
     pid: u32,
+    /// What a link was made with: it is ours as long as it has this target.
+    target: Target,
     /// The lock of a holder before us, flocked: others are queued there, and need not come and look
     /// before this lock is given back.
     turnstile: Option<OwnedFd>,
@@ -223,16 +230,13 @@ pub struct Taken {
     line: Option<OwnedFd>,
 }
 
-/// What a symbolic link was made with: the link is ours as long as it has this target.
 type Target = ArrayVec<u8, { symlink::TARGET_MAX }>;
 
 #[derive(Debug)]
-// Without allocation the target stays where it is, however long.
-#[allow(clippy::large_enum_variant)]
 enum Proof {
     File(hardlink::Locked<OwnedFd>),
     Lease(hardlink::Locked<OwnedFd>),
-    Link(symlink::Locked, Target),
+    Link(symlink::Locked),
     Directory(mkdir::Locked<OwnedFd>),
 }
 
@@ -286,7 +290,7 @@ impl Taken {
         match &self.proof {
             Proof::File(locked) | Proof::Lease(locked) => Some(lend(locked.file())),
             Proof::Directory(locked) => Some(lend(locked.directory())),
-            Proof::Link(..) => None,
+            Proof::Link(_) => None,
         }
     }
 
@@ -320,12 +324,15 @@ impl Taken {
     /// assert_eq!(taken.still_held(&contender.spot), Ok(false));
     /// ```
     pub fn still_held(&self, spot: &Spot) -> Result<bool, Fault> {
-        let sys = spot.sys(&self.private);
+        let private = spot.private(&self.nonce);
+        let sys = spot.sys(&private);
         match &self.proof {
-            Proof::File(locked) => hardlink::still_held(&sys, locked),
-            Proof::Lease(locked) => lease::still_held(&sys, locked),
-            Proof::Directory(locked) => mkdir::still_held(&sys, locked),
-            Proof::Link(_, target) => symlink::still_held(&sys, target),
+            Proof::File(locked) if FILES => hardlink::still_held(&sys, locked),
+            Proof::Lease(locked) if LEASE => lease::still_held(&sys, locked),
+            Proof::Directory(locked) if MKDIR => mkdir::still_held(&sys, locked),
+            Proof::Link(_) if SYMLINK => symlink::still_held(&sys, &self.target),
+            // Nobody can have made one of these.
+            _ => Ok(false),
         }
     }
 
@@ -363,14 +370,16 @@ impl Taken {
     /// assert_eq!(taken.unlock(&contender.spot), Ok(Unlocked::WasBroken));
     /// ```
     pub fn unlock(self, spot: &Spot) -> Result<Unlocked, Fault> {
-        let sys = spot.sys(&self.private);
+        let private = spot.private(&self.nonce);
+        let sys = spot.sys(&private);
         let outcome = match self.proof {
-            Proof::File(locked) => hardlink::unlock(&sys, locked),
-            Proof::Lease(locked) => {
+            Proof::File(locked) if FILES => hardlink::unlock(&sys, locked),
+            Proof::Lease(locked) if LEASE => {
                 wait_for_guard(&sys).and_then(|guard| lease::unlock(&sys, guard, locked))
             }
-            Proof::Directory(locked) => mkdir::unlock(&sys, locked),
-            Proof::Link(locked, target) => symlink::unlock(&sys, locked, &target),
+            Proof::Directory(locked) if MKDIR => mkdir::unlock(&sys, locked),
+            Proof::Link(locked) if SYMLINK => symlink::unlock(&sys, locked, &self.target),
+            _ => Ok(Unlocked::WasBroken),
         };
         // Only now is there something to come and look for.
         drop(self.turnstile);

@@ -19,139 +19,120 @@ use super::contender::fresh;
 use super::{Contender, Proof, Spot, Taken, Target, fault, set_time_to_now};
 use crate::descriptor::lend;
 use crate::identity::Identity;
-use crate::place::{FileName, Nonce};
+use crate::place::Nonce;
 use crate::process;
 use crate::signature::Payload;
 use crate::sys::Sys;
 
-/// A lock that needs only its name.
+/// A lock that is complete but for its name.
 #[derive(Debug)]
 pub(super) struct Prepared {
-    private: FileName,
+    nonce: Nonce,
     pid: u32,
     lock: Ready,
+    /// What a link, a lease and a directory are signed with; nothing of other files, which may be
+    /// longer.
+    target: Target,
 }
 
 #[derive(Debug)]
-// Without allocation the target stays where it is, however long.
-#[allow(clippy::large_enum_variant)]
 enum Ready {
-    Named(hardlink::Prepared<OwnedFd>),
-    Unnamed(hardlink::Prepared<OwnedFd>),
-    Directory(mkdir::Prepared<OwnedFd>, Target),
-    Link(Target),
-    /// Nothing: whoever waits for a lease does not keep its file flocked, nor its time new.
-    Lease(Target),
-    /// Nothing any more.
-    Gone,
+    File(hardlink::Prepared<OwnedFd>),
+    Directory(mkdir::Prepared<OwnedFd>),
+    /// A link is made in one step.
+    Link,
+    /// Made anew for each attempt, which judges others by its age.
+    Lease,
 }
 
 impl Prepared {
-    /// Makes it; `nonce` must be fresh. `unnamed`: without any name, if it can be.
+    /// Makes everything but the name; `unnamed`: a file without any name, where that is possible.
     pub(super) fn new(
         spot: &Spot,
         terms: &Terms<'_>,
         nonce: &Nonce,
         unnamed: bool,
     ) -> Result<Prepared, TryLockError<OwnedFd>> {
-        let private = FileName::private(spot.lock.as_c_str(), nonce);
+        let mut target = Target::new();
+        let is_file = matches!(spot.kind, Kind::Nfs | Kind::Pidfile) && !spot.lease;
+        if !is_file && target.try_extend_from_slice(terms.payload).is_err() {
+            return Err(fault(Call::Symlink, FaultKind::TooLong).into());
+        }
+        let private = spot.private(nonce);
         let sys = spot.sys(&private);
-        let target = || {
-            let too_long = |_| fault(Call::Symlink, FaultKind::TooLong);
-            Target::try_from(terms.payload).map_err(too_long)
-        };
         let lock = match (spot.kind, spot.lease) {
-            (Kind::Pidfile, true) if LEASE => Ready::Lease(target()?),
+            (Kind::Pidfile, true) if LEASE => Ready::Lease,
             (Kind::Nfs, false) if NFS => file(&sys, terms, unnamed)?,
             (Kind::Pidfile, false) if PIDFILE => file(&sys, terms, unnamed)?,
-            (Kind::Symlink, false) if SYMLINK => Ready::Link(target()?),
-            (Kind::Mkdir, false) if MKDIR => {
-                let target = target()?;
-                Ready::Directory(mkdir::prepare(&sys, terms)?, target)
-            }
+            (Kind::Symlink, false) if SYMLINK => Ready::Link,
+            (Kind::Mkdir, false) if MKDIR => Ready::Directory(mkdir::prepare(&sys, terms)?),
             _ => return Err(fault(Call::Open, FaultKind::Unsupported).into()),
         };
-        Ok(Prepared { private, pid: process::id(), lock })
+        Ok(Prepared { nonce: *nonce, pid: process::id(), lock, target })
     }
 
-    /// One try. After [`Held`](TryLockError::Held) it is good for another; after any other error it
-    /// is to be [discarded](Prepared::discard). Of `terms` the payload is not used.
+    /// One try. After [`Held`](TryLockError::Held) it is good for another; else it must be
+    /// discarded.
     pub(super) fn try_lock(
         &mut self,
         spot: &Spot,
         terms: &Terms<'_>,
     ) -> Result<Taken, TryLockError<OwnedFd>> {
-        let sys = spot.sys(&self.private);
-        let with = |payload| Terms { payload, ..*terms };
-        let companion = spot.layout() == Layout::WithCompanion;
-        let proof = match mem::replace(&mut self.lock, Ready::Gone) {
-            Ready::Named(file) if FILES => if NFS && companion {
-                hardlink::try_prepared_linked(&sys, terms, file)
-            } else {
-                hardlink::try_prepared_named(&sys, terms, file)
+        let private = spot.private(&self.nonce);
+        let sys = spot.sys(&private);
+        let terms = &Terms { payload: &self.target, ..*terms };
+        let proof = match &mut self.lock {
+            Ready::File(prepared) if FILES => {
+                let companion = NFS && spot.layout() == Layout::WithCompanion;
+                let attempt = match (prepared.is_named(), companion) {
+                    (true, true) => hardlink::try_prepared_linked,
+                    (true, false) => hardlink::try_prepared_named,
+                    (false, true) => hardlink::try_prepared_unnamed_linked,
+                    (false, false) => hardlink::try_prepared_unnamed,
+                };
+                Proof::File(attempt(&sys, terms, prepared)?)
             }
-            .map(Proof::File)
-            .map_err(|refused| self.keep(Ready::Named(refused.prepared), refused.why)),
-            Ready::Unnamed(file) if FILES => if NFS && companion {
-                hardlink::try_prepared_unnamed_linked(&sys, terms, file)
-            } else {
-                hardlink::try_prepared_unnamed(&sys, terms, file)
+            Ready::Directory(prepared) if MKDIR => {
+                Proof::Directory(mkdir::try_prepared(&sys, terms, prepared)?)
             }
-            .map(Proof::File)
-            .map_err(|refused| self.keep(Ready::Unnamed(refused.prepared), refused.why)),
-            Ready::Directory(directory, target) if MKDIR => {
-                mkdir::try_prepared(&sys, &with(&target), directory).map(Proof::Directory).map_err(
-                    |refused| match refused.prepared {
-                        Some(prepared) => {
-                            self.keep(Ready::Directory(prepared, target), refused.why)
-                        }
-                        None => refused.why,
-                    },
-                )
-            }
-            Ready::Link(target) if SYMLINK => match symlink::try_lock(&sys, &with(&target)) {
-                Ok(locked) => Ok(Proof::Link(locked, target)),
-                Err(why) => Err(self.keep(Ready::Link(target), why)),
-            },
-            Ready::Lease(target) if LEASE => match lease::try_lock(&sys, &with(&target)) {
-                Ok(locked) => Ok(Proof::Lease(locked)),
-                Err(why) => Err(self.keep(Ready::Lease(target), why)),
-            },
-            _ => Err(TryLockError::Again),
-        }?;
-        let (private, pid) = (self.private.clone(), self.pid);
-        Ok(Taken { private, proof, pid, turnstile: None, line: None })
+            Ready::Link if SYMLINK => Proof::Link(symlink::try_lock(&sys, terms)?),
+            Ready::Lease if LEASE => Proof::Lease(lease::try_lock(&sys, terms)?),
+            _ => return Err(TryLockError::Again),
+        };
+        let target = mem::take(&mut self.target);
+        let (nonce, pid) = (self.nonce, self.pid);
+        Ok(Taken { nonce, proof, pid, target, turnstile: None, line: None })
     }
 
-    fn keep(&mut self, lock: Ready, why: TryLockError<OwnedFd>) -> TryLockError<OwnedFd> {
-        self.lock = lock;
-        why
-    }
-
-    /// Removes what was prepared in vain.
+    /// Removes what was made in vain; what has no name goes by itself.
     pub(super) fn discard(self, spot: &Spot) {
-        let sys = spot.sys(&self.private);
+        let private = spot.private(&self.nonce);
+        let sys = spot.sys(&private);
         match self.lock {
-            Ready::Named(file) if FILES => hardlink::discard(&sys, file),
-            Ready::Directory(directory, _) if MKDIR => mkdir::discard(&sys, directory),
+            Ready::File(file) if FILES => hardlink::discard(&sys, file),
+            Ready::Directory(directory) if MKDIR => mkdir::discard(&sys, directory),
             _ => {}
         }
     }
 
-    /// Whether it has a name, which stays behind if its maker is killed.
+    /// Whether what was made has a name: that stays if its maker is killed.
     fn is_named(&self) -> bool {
-        matches!(self.lock, Ready::Named(_) | Ready::Directory(..))
+        match &self.lock {
+            Ready::File(file) => file.is_named(),
+            Ready::Directory(_) => true,
+            Ready::Link | Ready::Lease => false,
+        }
     }
 
-    /// The lock is as old as its last change: that may be long ago when it gets its name.
+    /// Makes it as young as if it were made just now, for judging others by age.
     fn touch(&self) {
         let file = match &self.lock {
-            Ready::Named(file) | Ready::Unnamed(file) => file.file(),
-            Ready::Directory(directory, _) => directory.directory(),
-            _ => return,
+            Ready::File(file) => file.file(),
+            Ready::Directory(directory) => directory.directory(),
+            Ready::Link | Ready::Lease => None,
         };
         // The file is ours and open: this cannot fail, and would only make us look old.
-        let _ = set_time_to_now(lend(file));
+        let _ = file.map(|file| set_time_to_now(lend(file)));
     }
 }
 
@@ -161,10 +142,10 @@ fn file(sys: &Sys<'_>, terms: &Terms<'_>, unnamed: bool) -> Result<Ready, TryLoc
     if unnamed {
         match hardlink::prepare_unnamed(sys, terms) {
             Err(TryLockError::Fault(fault)) if cannot_be_unnamed(fault) => {}
-            prepared => return prepared.map(Ready::Unnamed),
+            prepared => return prepared.map(Ready::File),
         }
     }
-    hardlink::prepare_named(sys, terms).map(Ready::Named)
+    hardlink::prepare_named(sys, terms).map(Ready::File)
 }
 
 /// How file systems and kernels say that they have no `O_TMPFILE`.

@@ -15,7 +15,7 @@ use super::{Spot, fault, line, set_time_to_now};
 use crate::descriptor::{lend, openat};
 use crate::entries::Entries;
 use crate::identity::Identity;
-use crate::place::{FileName, Nonce, Place, is_private};
+use crate::place::{Nonce, Place, is_private};
 use crate::signature::decode;
 use crate::sys::Sys;
 
@@ -46,7 +46,7 @@ pub fn remove(
     now_ms: i64,
     decide: Decide<'_>,
 ) -> Result<Stale, TryLockError<OwnedFd>> {
-    let private = FileName::private(spot.lock.as_c_str(), nonce);
+    let private = spot.private(nonce);
     let sys = spot.sys(&private);
     match spot.kind {
         _ if LEASE && spot.lease => lease::remove(&sys, terms, now_ms, decide),
@@ -111,7 +111,7 @@ pub fn release_for(
 /// ```
 pub fn remove_by_force(spot: &Spot, nonce: &Nonce) -> Result<bool, Fault> {
     let decode = decode(spot.kind);
-    let private = FileName::private(spot.lock.as_c_str(), nonce);
+    let private = spot.private(nonce);
     let sys = spot.sys(&private);
     match spot.kind {
         Kind::Nfs | Kind::Pidfile if FILES => {
@@ -208,7 +208,8 @@ pub(super) fn sweep_some(spot: &Spot, entries: u32, leftovers: u32) -> Result<u3
         let sys = Sys::new(place);
         let swept = match spot.kind {
             Kind::Mkdir if MKDIR => mkdir::sweep(&sys),
-            _ => hardlink::sweep(&sys),
+            _ if FILES => hardlink::sweep(&sys),
+            _ => Ok(false),
         };
         // One leftover that cannot be removed does not keep the others.
         removed += u32::from(swept.unwrap_or(false));

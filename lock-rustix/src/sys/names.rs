@@ -113,7 +113,7 @@ fn link_by_proc(
 
 impl Symlinks for Sys<'_> {
     fn symlink(&self, target: &[u8], node: Node) -> Result<(), Fault> {
-        fs::symlinkat(target, self.place.dir(), self.name(Call::Symlink, node)?)
+        symlinkat(target, self.place.dir(), self.name(Call::Symlink, node)?)
             .map_err(|errno| fault(Call::Symlink, node, errno))
     }
 
@@ -121,6 +121,19 @@ impl Symlinks for Sys<'_> {
         fs::readlinkat_raw(self.place.dir(), self.name(Call::Readlink, node)?, buffer)
             .map_err(|errno| fault(Call::Readlink, node, errno))
     }
+}
+
+/// As long as a name at most, as rustix has it too where it cannot allocate; but this is less code.
+fn symlinkat(
+    target: &[u8],
+    dir: rustix::fd::BorrowedFd<'_>,
+    name: &core::ffi::CStr,
+) -> Result<(), Errno> {
+    if target.contains(&0) {
+        return Err(Errno::INVAL);
+    }
+    let target = FileName::new(&[target]).map_err(|_| Errno::NAMETOOLONG)?;
+    fs::symlinkat(target.as_c_str(), dir, name)
 }
 
 impl Dirs for Sys<'_> {
@@ -141,7 +154,7 @@ impl Dirs for Sys<'_> {
     }
 
     fn symlink_in(&self, target: &[u8], directory: &OwnedFd) -> Result<(), Fault> {
-        fs::symlinkat(target, lend(directory), OWNER)
+        symlinkat(target, lend(directory), OWNER)
             .map_err(|errno| fault(Call::Symlink, Node::Owner, errno))
     }
 

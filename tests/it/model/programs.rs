@@ -94,8 +94,8 @@ pub(crate) fn unnamed(sim: &Sim<'_>, me: Me) -> Outcome {
 
 pub(crate) fn unnamed_linked(sim: &Sim<'_>, me: Me) -> Outcome {
     with_terms(me, true, |terms| {
-        let locked = hardlink::prepare_unnamed(&sim, terms).and_then(|prepared| {
-            hardlink::try_prepared_unnamed_linked(&sim, terms, prepared).map_err(|it| it.why)
+        let locked = hardlink::prepare_unnamed(&sim, terms).and_then(|mut prepared| {
+            hardlink::try_prepared_unnamed_linked(&sim, terms, &mut prepared)
         });
         hold(sim, locked, |locked| hardlink::unlock(&sim, locked))
     })

@@ -38,9 +38,6 @@ fn stale_for(waiters: &str) -> Disk {
     stale(scheme)
 }
 
-/// What an attempt answers that did not lock, and what is ready for the next.
-type Refused<'s, 'd, P> = (TryLockError<File<'s, 'd>>, Option<P>);
-
 /// What the schemes differ in.
 struct Scheme<T, D, U> {
     attempt: T,
@@ -54,7 +51,7 @@ fn wait<'s, 'd, P, L>(
     sim: &'s Sim<'d>,
     prepared: Result<P, TryLockError<File<'s, 'd>>>,
     scheme: &Scheme<
-        impl Fn(P) -> Result<L, Refused<'s, 'd, P>>,
+        impl Fn(&mut P) -> Result<L, TryLockError<File<'s, 'd>>>,
         impl Fn(P),
         impl FnOnce(L) -> Result<Unlocked, Fault> + Copy,
     >,
@@ -66,14 +63,11 @@ fn wait<'s, 'd, P, L>(
     };
     let (mut passed, mut turnstile) = (None::<File<'_, '_>>, None);
     for _ in 0..TRIES {
-        let queue = match (scheme.attempt)(prepared) {
+        let queue = match (scheme.attempt)(&mut prepared) {
             Ok(locked) => return hold(sim, Ok::<_, TryLockError<()>>(locked), scheme.unlock),
-            Err((TryLockError::Held { queue, .. }, Some(kept))) => {
-                prepared = kept;
-                queue
-            }
-            Err((why, kept)) => {
-                kept.map(&scheme.discard);
+            Err(TryLockError::Held { queue, .. }) => queue,
+            Err(why) => {
+                (scheme.discard)(prepared);
                 return refused(why);
             }
         };
@@ -97,10 +91,7 @@ macro_rules! waiting_with_a_file {
         fn $name(sim: &Sim<'_>, me: Me) -> Outcome {
             with_terms(me, true, |terms| {
                 let scheme = Scheme {
-                    attempt: |prepared| {
-                        hardlink::$attempt(&sim, terms, prepared)
-                            .map_err(|refused| (refused.why, Some(refused.prepared)))
-                    },
+                    attempt: |prepared: &mut _| hardlink::$attempt(&sim, terms, prepared),
                     discard: |prepared| hardlink::discard(&sim, prepared),
                     unlock: |locked| hardlink::unlock(&sim, locked),
                 };
@@ -117,10 +108,7 @@ waiting_with_a_file!(waiting_unnamed_linked, prepare_unnamed, try_prepared_unnam
 fn waiting_directory(sim: &Sim<'_>, me: Me) -> Outcome {
     with_terms(me, true, |terms| {
         let scheme = Scheme {
-            attempt: |prepared| {
-                mkdir::try_prepared(&sim, terms, prepared)
-                    .map_err(|refused| (refused.why, refused.prepared))
-            },
+            attempt: |prepared: &mut _| mkdir::try_prepared(&sim, terms, prepared),
             discard: |prepared| mkdir::discard(&sim, prepared),
             unlock: |locked| mkdir::unlock(&sim, locked),
         };
@@ -196,18 +184,15 @@ fn looks_too_early(sim: &Sim<'_>, _: Me) -> Outcome {
 /// looking whether that is free.
 fn believes_the_flock(sim: &Sim<'_>, me: Me) -> Outcome {
     with_terms(me, true, |terms| {
-        let prepared = match hardlink::prepare_named(&sim, terms) {
+        let mut prepared = match hardlink::prepare_named(&sim, terms) {
             Ok(prepared) => prepared,
             Err(why) => return hold(sim, Err::<(), _>(why), |()| Ok(Unlocked::Released)),
         };
-        match hardlink::try_prepared_named(&sim, terms, prepared) {
+        match hardlink::try_prepared_named(&sim, terms, &mut prepared) {
             Ok(locked) => {
                 hold(sim, Ok::<_, TryLockError<()>>(locked), |it| hardlink::unlock(&sim, it))
             }
-            Err(hardlink::Refused {
-                why: TryLockError::Held { queue: Some(queue), .. },
-                prepared,
-            }) => {
+            Err(TryLockError::Held { queue: Some(queue), .. }) => {
                 sim.wait_for(&queue);
                 if let Err(fault) = (&sim).rename(Node::Private, Node::Lock) {
                     return crashed(sim, fault);
@@ -219,8 +204,8 @@ fn believes_the_flock(sim: &Sim<'_>, me: Me) -> Outcome {
                 drop(prepared);
                 outcome
             }
-            Err(refused) => {
-                hardlink::discard(&sim, refused.prepared);
+            Err(_) => {
+                hardlink::discard(&sim, prepared);
                 Outcome::Retry
             }
         }

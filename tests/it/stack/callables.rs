@@ -49,6 +49,24 @@ const CALLABLES: &[Callable] = &[
             "lockbox_tool::waiting::take::{closure",
         ],
     },
+    // What is done about a lock that this process does not hold.
+    Callable {
+        callers: &["lockbox_tool::command::release::run"],
+        targets: &["as core::ops::function::FnOnce<(&lockbox_tool::command::settings::Settings,"],
+    },
+    // A removal, which may have to be repeated.
+    Callable {
+        callers: &["lockbox_tool::command::release::settle"],
+        targets: &[
+            "lockbox_tool::command::release::release::{closure#0}::{closure",
+            "lockbox_tool::command::release::break_::{closure#0}::{closure",
+        ],
+    },
+    // What gives a prepared file its name.
+    Callable {
+        callers: &["<lock_rustix::existence::prepared::Prepared>::try_lock"],
+        targets: &["lock_core::scheme::hardlink::try_prepared_"],
+    },
     // `Main`, what a command is run by.
     Callable {
         callers: &["lockbox_tool::main$", "lockbox_tool::command::main$"],
@@ -84,7 +102,7 @@ const CALLABLES: &[Callable] = &[
     // `&mut dyn FnMut(&[u8]) -> bool`, which sees lines.
     Callable {
         callers: &["lock_rustix::lines::for_each_line"],
-        targets: &["lock_rustix::mountinfo::of"],
+        targets: &["lock_rustix::mountinfo::of", "lock_rustix::lock_table::for_each::<"],
     },
     // `&mut dyn FnMut(&Mount)`.
     Callable {

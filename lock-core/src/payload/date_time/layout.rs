@@ -32,6 +32,23 @@ pub(super) fn read(layout: &[u8], text: &[u8]) -> Option<[i32; 3]> {
     Some([first, second, third])
 }
 
+/// Puts digits in the places of a layout: of the three numbers, and of a fraction where it has `u`.
+pub(super) fn fill(layout: &mut [u8], [mut first, mut second, mut third]: [u32; 3], fraction: u32) {
+    let mut fraction = fraction;
+    for place in layout.iter_mut().rev() {
+        let number = match *place {
+            b'Y' | b'h' => &mut first,
+            b'M' | b'm' => &mut second,
+            b'D' | b's' => &mut third,
+            b'u' => &mut fraction,
+            _ => continue,
+        };
+        let [digit, ..] = (*number % 10).to_le_bytes();
+        *place = b'0' | digit;
+        *number /= 10;
+    }
+}
+
 /// The numbers by the first layout that fits.
 pub(super) fn read_any(layouts: &[&str], text: &[u8]) -> Option<[i32; 3]> {
     layouts.iter().find_map(|layout| read(layout.as_bytes(), text))

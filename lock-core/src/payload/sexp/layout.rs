@@ -3,7 +3,8 @@
 //! The second layout is what OCaml's `Format` makes of a box around each list: lines of at most 77
 //! columns, filled, and a value that contains line breaks spread over as many lines. `Format`
 //! decides from what it has been given so far, before it knows how long a box is; that is followed
-//! here to the letter, since some programs compare lock files byte by byte.
+//! here to the letter, since some programs compare lock files byte by byte. Lengths wrap, which the
+//! few thousand bytes of a lock file are far from.
 //! Source: sexplib0 v0.15 `sexp.ml`, OCaml 4.13 `format.ml`, both run.
 
 use super::atom::comment_mark;
@@ -19,15 +20,37 @@ const MAX_INDENT: i32 = 68;
 /// Boxes inside each other: the one around everything, a record, a field, a value.
 const BOXES: usize = 5;
 
-/// A part of a printed expression.
+/// An expression to be printed.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Parts<'a> {
+    /// Its parentheses, and for each word the digit that counts it among the `atoms`.
+    pub(crate) shape: &'a [u8],
+    /// The words, any bytes.
+    pub(crate) atoms: &'a [&'a [u8]],
+}
+
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub(crate) enum Part<'a> {
+enum Part<'a> {
     /// Starts a list.
     Open,
-    /// A word, any bytes.
     Atom(&'a [u8]),
     /// Ends a list.
     Close,
+}
+
+impl<'a> Parts<'a> {
+    fn split_first(self) -> Option<(Part<'a>, Parts<'a>)> {
+        let (&mark, shape) = self.shape.split_first()?;
+        let part = match mark {
+            b'(' => Part::Open,
+            b')' => Part::Close,
+            digit => {
+                let atom = self.atoms.get(usize::from(digit.wrapping_sub(b'0')));
+                Part::Atom(atom.copied().unwrap_or_default())
+            }
+        };
+        Some((part, Parts { shape, ..self }))
+    }
 }
 
 /// What `Format` is told.
@@ -67,9 +90,10 @@ struct Line<'o, 'b> {
 }
 
 /// One piece, no spaces but between two bare words.
-pub(crate) fn machine(parts: &[Part<'_>], out: &mut Out<'_>) {
+pub(crate) fn machine(mut parts: Parts<'_>, out: &mut Out<'_>) {
     let mut after_bare = false;
-    for &part in parts {
+    while let Some((part, later)) = parts.split_first() {
+        parts = later;
         match part {
             Part::Open => out.bytes(b"("),
             Part::Close => out.bytes(b")"),
@@ -86,7 +110,7 @@ pub(crate) fn machine(parts: &[Part<'_>], out: &mut Out<'_>) {
 }
 
 /// Lines of at most 77 columns where that is possible.
-pub(crate) fn human(parts: &[Part<'_>], out: &mut Out<'_>) {
+pub(crate) fn human(parts: Parts<'_>, out: &mut Out<'_>) {
     let frame = Frame { fits: false, width: MARGIN };
     let mut line = Line { out, space_left: MARGIN, indent: 0, frames: [frame; BOXES], open: 1 };
     let mut steps = Steps::new(parts);
@@ -103,7 +127,7 @@ pub(crate) fn human(parts: &[Part<'_>], out: &mut Out<'_>) {
                 now = ahead.seen;
                 line.push(Frame {
                     fits: ahead.len.is_some_and(|len| len <= line.space_left),
-                    width: line.space_left.saturating_sub(indent),
+                    width: line.space_left.wrapping_sub(indent),
                 });
             }
             Step::Break => {
@@ -147,10 +171,10 @@ fn look_ahead(mut steps: Steps<'_>, now: usize, space_left: i32, until: Until) -
     loop {
         let number = steps.number;
         let Some(step) = steps.next() else { return Ahead { len: None, seen: usize::MAX } };
-        len = len.saturating_add(step.len());
+        len = len.wrapping_add(step.len());
         match step {
-            Step::Open { .. } => depth = depth.saturating_add(1),
-            Step::Close => depth = depth.saturating_sub(1),
+            Step::Open { .. } => depth = depth.wrapping_add(1),
+            Step::Close => depth = depth.wrapping_sub(1),
             _ => {}
         }
         let there = match until {
@@ -172,7 +196,7 @@ fn look_ahead(mut steps: Steps<'_>, now: usize, space_left: i32, until: Until) -
 /// What sexplib tells `Format` about an expression, step by step.
 #[derive(Clone, Copy)]
 struct Steps<'a> {
-    parts: &'a [Part<'a>],
+    parts: Parts<'a>,
     /// Whether nothing precedes in this list.
     first: bool,
     /// How much of the next part was told.
@@ -184,13 +208,13 @@ struct Steps<'a> {
 }
 
 impl<'a> Steps<'a> {
-    fn new(parts: &'a [Part<'a>]) -> Self {
+    fn new(parts: Parts<'a>) -> Self {
         Steps { parts, first: true, told: 0, lines: &[], number: 0 }
     }
 
     fn next(&mut self) -> Option<Step<'a>> {
-        let (&part, later) = self.parts.split_first()?;
-        self.number = self.number.saturating_add(1);
+        let (part, later) = self.parts.split_first()?;
+        self.number = self.number.wrapping_add(1);
         if self.told == 0 {
             self.told = 1;
             if !self.first && part != Part::Close {
@@ -198,7 +222,7 @@ impl<'a> Steps<'a> {
             }
         }
         let told = self.told;
-        self.told = told.saturating_add(1);
+        self.told = told.wrapping_add(1);
         let (step, is_last) = match (part, told) {
             (Part::Open, 1) => (Step::Open { indent: 1 }, false),
             (Part::Open, _) => (Step::Plain(b"("), true),
@@ -264,7 +288,7 @@ impl Step<'_> {
             Step::Break => 1,
             Step::Plain(bytes) => bytes.len(),
             Step::Escaped(bytes) => escaped_len(bytes),
-            Step::Quoted(bytes) => escaped_len(bytes).saturating_add(2),
+            Step::Quoted(bytes) => escaped_len(bytes).wrapping_add(2),
         };
         i32::try_from(len).unwrap_or(i32::MAX)
     }
@@ -284,12 +308,12 @@ impl Line<'_, '_> {
     fn push(&mut self, frame: Frame) {
         if let Some(room) = self.frames.get_mut(self.open) {
             *room = frame;
-            self.open = self.open.saturating_add(1);
+            self.open = self.open.wrapping_add(1);
         }
     }
 
     fn text(&mut self, step: Step<'_>) {
-        self.space_left = self.space_left.saturating_sub(step.len());
+        self.space_left = self.space_left.wrapping_sub(step.len());
         match step {
             Step::Plain(bytes) => self.out.bytes(bytes),
             Step::Escaped(bytes) => escape(bytes, self.out),
@@ -303,8 +327,8 @@ impl Line<'_, '_> {
         let top = self.top();
         let fits = len.is_some_and(|len| len <= self.space_left);
         // A line break that would move the rest to the left is always taken.
-        if top.fits || fits && self.indent <= MARGIN.saturating_sub(top.width) {
-            self.space_left = self.space_left.saturating_sub(1);
+        if top.fits || fits && self.indent <= MARGIN.wrapping_sub(top.width) {
+            self.space_left = self.space_left.wrapping_sub(1);
             self.out.bytes(b" ");
         } else {
             self.start(top);
@@ -313,7 +337,7 @@ impl Line<'_, '_> {
 
     fn break_before_deep_box(&mut self) {
         let top = self.top();
-        let column = MARGIN.saturating_sub(self.space_left);
+        let column = MARGIN.wrapping_sub(self.space_left);
         if column > MAX_INDENT && !top.fits && top.width > self.space_left {
             self.start(top);
         }
@@ -321,8 +345,8 @@ impl Line<'_, '_> {
 
     /// Starts a line at the left edge of a box.
     fn start(&mut self, frame: Frame) {
-        self.indent = MARGIN.saturating_sub(frame.width).min(MAX_INDENT);
-        self.space_left = MARGIN.saturating_sub(self.indent);
+        self.indent = MARGIN.wrapping_sub(frame.width).min(MAX_INDENT);
+        self.space_left = MARGIN.wrapping_sub(self.indent);
         self.out.bytes(b"\n");
         for _ in 0..self.indent {
             self.out.bytes(b" ");
@@ -337,7 +361,7 @@ fn needs_quotes(atom: &[u8]) -> bool {
 
 fn has_inner_newline(atom: &[u8]) -> bool {
     let newline = atom.iter().position(|&byte| byte == b'\n');
-    newline.is_some_and(|at| at.saturating_add(1) != atom.len())
+    newline.is_some_and(|at| at.wrapping_add(1) != atom.len())
 }
 
 fn quote(atom: &[u8], out: &mut Out<'_>) {
@@ -370,5 +394,5 @@ fn escaped_len(bytes: &[u8]) -> usize {
         b' '..=b'~' => 1,
         _ => 4usize,
     };
-    bytes.iter().map(len).fold(0, usize::saturating_add)
+    bytes.iter().map(len).fold(0, usize::wrapping_add)
 }

@@ -27,10 +27,8 @@ pub(super) const BREAK_ALLOWED: &[u8] = &[b'k', AGE, FORCE, LEASE];
 pub(super) fn release(stack: &Stack, at: usize) -> u8 {
     run(stack, at, RELEASE_ALLOWED, |settings, contender, path| {
         let holder = settings.released_holder(&contender.me)?;
-        match settle(contender, |contender| contender.release_for(&holder)) {
-            Some(outcome) => outcome.map_err(|error| removal_failed(contender, path, &error)),
-            None => Err(nothing(path)),
-        }
+        let removal = || contender.release_for(&holder).map(|()| Stale::GivenUp);
+        settle(contender, path, &removal).map(|_| ())
     })
 }
 
@@ -58,10 +56,10 @@ pub(super) fn break_(stack: &Stack, at: usize) -> u8 {
             out.foreign(path.to_bytes()).text(": removed leftovers of killed processes: ");
             out.number(u64::from(swept)).text("\n");
         }
-        let Ok(Some(found)) = contender.look() else {
-            return Err(contender
-                .look()
-                .map_or_else(|fault| failed(path, fault), |_| nothing(path)));
+        let found = match contender.look() {
+            Ok(Some(found)) => found,
+            Ok(None) => return Err(nothing(path)),
+            Err(fault) => return Err(failed(path, fault)),
         };
         let why = if settings.force {
             match contender.remove_by_force() {
@@ -70,12 +68,7 @@ pub(super) fn break_(stack: &Stack, at: usize) -> u8 {
                 Err(fault) => return Err(failed(path, fault)),
             }
         } else {
-            match settle(contender, Contender::remove) {
-                Some(outcome) => {
-                    outcome.map_err(|error| removal_failed(contender, path, &error))?
-                }
-                None => return Err(nothing(path)),
-            }
+            settle(contender, path, &|| contender.remove())?
         };
         let mut out = Out::stdout();
         out.foreign(path.to_bytes()).text(": removed the lock of ");
@@ -90,9 +83,9 @@ fn run(
     stack: &Stack,
     at: usize,
     allowed: &[u8],
-    work: impl FnOnce(&Settings, &Contender, &CStr) -> Result<(), u8>,
+    work: fn(&Settings, &Contender, &CStr) -> Result<(), u8>,
 ) -> u8 {
-    let work = || {
+    let read = || {
         let (settings, path, _) = Settings::read(stack, at, allowed, false)?;
         settings.demand_existence()?;
         match &settings.contender(path) {
@@ -100,24 +93,27 @@ fn run(
             Err(fault) => Err(failed(path, *fault)),
         }
     };
-    work().err().unwrap_or(0)
+    read().err().unwrap_or(0)
 }
 
-/// Repeats a removal as long as the lock changes under it; `None` if there is none any more.
-fn settle<T>(
+/// Repeats a removal as long as the lock changes under it; says why it failed, or that there is
+/// nothing to remove any more.
+fn settle(
     contender: &Contender,
-    removal: impl Fn(&Contender) -> Result<T, TryLockError<OwnedFd>>,
-) -> Option<Result<T, TryLockError<OwnedFd>>> {
+    path: &CStr,
+    removal: &dyn Fn() -> Result<Stale, TryLockError<OwnedFd>>,
+) -> Result<Stale, u8> {
     let mut restarts = 0;
     loop {
-        match removal(contender) {
+        match removal() {
+            Ok(why) => return Ok(why),
             Err(TryLockError::Again) if restarts < RESTARTS_MAX => {
                 if let Ok(None) = contender.look() {
-                    return None;
+                    return Err(nothing(path));
                 }
                 restarts += 1;
             }
-            outcome => return Some(outcome),
+            Err(error) => return Err(removal_failed(contender, path, &error)),
         }
     }
 }
