@@ -59,20 +59,6 @@ const CALLABLES: &[Callable] = &[
         callers: &["lock_rustix::alone::"],
         targets: &["<lock_rustix::alone::Steps>::of<", "lock_rustix::local::wait_on::<"],
     },
-    // The conventions that `identify` tries: `is_telling` and `read`.
-    Callable {
-        callers: &["*lock_core::payload::identify::Findings"],
-        targets: &[
-            "lock_core::payload::python::",
-            "lock_core::payload::identify::read::",
-            "<lock_core::payload::identify::table::CONVENTIONS::{closure",
-        ],
-    },
-    // `fn(Dialect) -> bool`.
-    Callable {
-        callers: &["lock_core::payload::identify::read::pid_text$"],
-        targets: &["as core::ops::function::FnOnce<(lock_core::payload::pid_text::Dialect,)>>"],
-    },
     // `fn(&u8) -> bool`, where a run of bytes ends.
     Callable {
         callers: &["<lock_core::payload::sexp::lexer::Lexer>::skip_until"],

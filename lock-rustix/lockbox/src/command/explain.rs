@@ -35,6 +35,7 @@ pub(super) fn main(stack: &Stack, at: usize) -> u8 {
     explain(&settings, path).map_or_else(|fault| failed(path, fault), |()| 0)
 }
 
+#[inline(never)]
 fn explain(settings: &Settings, path: &CStr) -> Result<(), Fault> {
     let (dir, name) = open_parent(path)?;
     let sys = Sys::new(Place::in_directory(lend(&dir), name));
@@ -81,6 +82,7 @@ fn explain(settings: &Settings, path: &CStr) -> Result<(), Fault> {
 }
 
 /// What carries the lock, and what it says.
+#[inline(never)]
 fn read<'b>(sys: &Sys<'_>, buffer: &'b mut [u8]) -> Result<(FileType, &'b [u8]), Fault> {
     let carrier = sys.stat(Node::Lock)?.file_type;
     let read = match carrier {
@@ -124,6 +126,7 @@ fn what_follows(claim: &Claim, verdict: Verdict) -> &'static str {
     }
 }
 
+#[inline(never)]
 fn print_text(
     out: &mut Out,
     finding: &Finding,
@@ -152,6 +155,7 @@ fn print_text(
     out.text("    rule: ").text(finding.convention.rule).text("\n");
 }
 
+#[inline(never)]
 fn print_json(out: &mut Out, finding: &Finding, standing: Option<(Verdict, &'static str)>) {
     out.text("{\"name\":");
     json::string(out, finding.convention.name.as_bytes());
