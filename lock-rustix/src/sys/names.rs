@@ -1,12 +1,14 @@
 //! Names, links and directories: the calls of existence locks.
 
+use core::ffi::CStr;
+
 use lock_core::fault::{Call, Fault};
 use lock_core::os::{
     CreateNew, Dirs, Links, Names, Node, ProcessState, Processes, Symlinks, Unnamed,
 };
 use lock_core::owner::Pid;
 use lock_core::payload::message::Message;
-use rustix::fd::OwnedFd;
+use rustix::fd::{BorrowedFd, OwnedFd};
 use rustix::fs::{self, AtFlags, OFlags, RenameFlags};
 use rustix::io::Errno;
 
@@ -16,7 +18,7 @@ use crate::fault::fault;
 use crate::place::FileName;
 
 /// What the owner link inside a lock directory is called.
-const OWNER: &core::ffi::CStr = c"owner";
+const OWNER: &CStr = c"owner";
 
 /// Mode of a lock directory, before the umask: never writable for the world.
 const DIRECTORY_MODE: fs::RawMode = 0o775;
@@ -97,11 +99,7 @@ impl Unnamed for Sys<'_> {
     }
 }
 
-fn link_by_proc(
-    file: &OwnedFd,
-    dir: rustix::fd::BorrowedFd<'_>,
-    name: &core::ffi::CStr,
-) -> Result<(), Errno> {
+fn link_by_proc(file: &OwnedFd, dir: BorrowedFd<'_>, name: &CStr) -> Result<(), Errno> {
     use rustix::fd::AsRawFd;
 
     // The message of a pid is its digits and a newline.
@@ -111,9 +109,18 @@ fn link_by_proc(
     fs::linkat(fs::CWD, path.as_c_str(), dir, name, AtFlags::SYMLINK_FOLLOW)
 }
 
+/// Not by rustix's own way from bytes to a string with an end, which takes more room than this.
+fn symlinkat(target: &[u8], dir: BorrowedFd<'_>, name: &CStr) -> Result<(), Errno> {
+    let whole = FileName::new(&[target]).map_err(|_| Errno::NAMETOOLONG)?;
+    if whole.as_c_str().count_bytes() < target.len() {
+        return Err(Errno::INVAL);
+    }
+    fs::symlinkat(whole.as_c_str(), dir, name)
+}
+
 impl Symlinks for Sys<'_> {
     fn symlink(&self, target: &[u8], node: Node) -> Result<(), Fault> {
-        fs::symlinkat(target, self.place.dir(), self.name(Call::Symlink, node)?)
+        symlinkat(target, self.place.dir(), self.name(Call::Symlink, node)?)
             .map_err(|errno| fault(Call::Symlink, node, errno))
     }
 
@@ -141,7 +148,7 @@ impl Dirs for Sys<'_> {
     }
 
     fn symlink_in(&self, target: &[u8], directory: &OwnedFd) -> Result<(), Fault> {
-        fs::symlinkat(target, lend(directory), OWNER)
+        symlinkat(target, lend(directory), OWNER)
             .map_err(|errno| fault(Call::Symlink, Node::Owner, errno))
     }
 
