@@ -4,7 +4,6 @@ use rustix::fd::OwnedFd;
 use rustix::io::{Errno, read};
 
 use crate::descriptor::lend;
-use crate::lock_table::keep_from;
 
 /// Shows each line, cut to the buffer, as long as `see` answers that it wants more.
 pub(crate) fn for_each_line(
@@ -20,15 +19,16 @@ pub(crate) fn for_each_line(
             len => len?,
         };
         filled += len;
-        loop {
-            let text = buffer.get(..filled).unwrap_or_default();
-            let Some(end) = text.iter().position(|&byte| byte == b'\n') else { break };
-            if !skipping && !see(text.get(..end).unwrap_or_default()) {
-                return Ok(());
+        let mut start = 0;
+        for end in 0..filled {
+            if buffer.get(end) == Some(&b'\n') {
+                if !skipping && !see(buffer.get(start..end).unwrap_or_default()) {
+                    return Ok(());
+                }
+                (start, skipping) = (end + 1, false);
             }
-            skipping = false;
-            filled = keep_from(buffer, end + 1, filled);
         }
+        filled = keep_from(buffer, start, filled);
         if filled == buffer.len() {
             if !skipping && !see(buffer) {
                 return Ok(());
@@ -36,4 +36,16 @@ pub(crate) fn for_each_line(
             (filled, skipping) = (0, true);
         }
     }
+}
+
+/// Moves what stands between both places to the front; answers how much that is.
+fn keep_from(buffer: &mut [u8], start: usize, end: usize) -> usize {
+    let len = end.saturating_sub(start);
+    for at in 0..len {
+        let byte = buffer.get(start + at).copied();
+        if let (Some(byte), Some(to)) = (byte, buffer.get_mut(at)) {
+            *to = byte;
+        }
+    }
+    len
 }

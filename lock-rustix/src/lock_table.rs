@@ -3,14 +3,15 @@
 //! The list changes while it is read, page by page: a lock taken or released meanwhile may or may
 //! not be in it.
 
-use lock_core::fault::{Call, Fault, FaultKind};
+use lock_core::fault::{Call, Fault};
 use lock_core::os::{Blocker, Inode, Mode, Node};
 use lock_core::payload::proc_locks::{Class, Line, parse};
 use rustix::fd::{AsFd, BorrowedFd};
 use rustix::fs::{CWD, Mode as Permissions, OFlags, fstatfs, major, minor};
 
-use crate::descriptor::{lend, openat};
+use crate::descriptor::openat;
 use crate::fault::fault;
+use crate::lines::for_each_line;
 
 /// The kernel's longest line has some 80 bytes; it hands out whole pages of them.
 const BUFFER: usize = 4096;
@@ -80,43 +81,13 @@ fn has_subvolumes(file: BorrowedFd<'_>) -> bool {
 /// # std::fs::remove_file("/tmp/lock-rustix-doc-table").unwrap();
 /// ```
 pub fn for_each(mut see: impl FnMut(&Line) -> bool) -> Result<(), Fault> {
+    for_each_dyn(&mut see)
+}
+
+fn for_each_dyn(see: &mut dyn FnMut(&Line) -> bool) -> Result<(), Fault> {
     let flags = OFlags::RDONLY | OFlags::CLOEXEC;
     let file = openat(CWD, c"/proc/locks", flags, Permissions::empty())
         .map_err(|errno| fault(Call::Open, Node::LockTable, errno))?;
-    let mut buffer = [0; BUFFER];
-    let mut filled = 0;
-    loop {
-        let space = buffer.get_mut(filled..).unwrap_or_default();
-        let read = match rustix::io::read(lend(&file), space) {
-            Err(rustix::io::Errno::INTR) => continue,
-            read => read.map_err(|errno| fault(Call::Pread, Node::LockTable, errno))?,
-        };
-        if read == 0 {
-            return Ok(());
-        }
-        filled += read;
-        let lines = buffer.get(..filled).unwrap_or_default();
-        let Some(end) = lines.iter().rposition(|&byte| byte == b'\n') else {
-            let kind = FaultKind::TooLong;
-            return Err(Fault { call: Call::Pread, node: Node::LockTable, kind, errno: 0 });
-        };
-        for line in lines.get(..end).unwrap_or_default().split(|&byte| byte == b'\n') {
-            if parse(line).is_some_and(|line| !see(&line)) {
-                return Ok(());
-            }
-        }
-        filled = keep_from(&mut buffer, end + 1, filled);
-    }
-}
-
-/// Moves what stands between both places to the front; answers how much that is.
-pub(crate) fn keep_from(buffer: &mut [u8], start: usize, end: usize) -> usize {
-    let len = end.saturating_sub(start);
-    for at in 0..len {
-        let byte = buffer.get(start + at).copied();
-        if let (Some(byte), Some(to)) = (byte, buffer.get_mut(at)) {
-            *to = byte;
-        }
-    }
-    len
+    for_each_line(&file, &mut [0; BUFFER], &mut |line| parse(line).is_none_or(|line| see(&line)))
+        .map_err(|errno| fault(Call::Pread, Node::LockTable, errno))
 }

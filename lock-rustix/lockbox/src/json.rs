@@ -1,21 +1,50 @@
 //! JSON, as much of it as the commands print.
 
+use core::slice;
+
 use crate::out::{Out, hex};
 
-/// A number, or null.
-pub(crate) fn number(out: &mut Out, number: Option<u64>) {
-    match number {
-        Some(number) => out.number(number),
-        None => out.text("null"),
-    };
+/// A text of JSON on its way to `out`: `%` in it stands for the values, in their order.
+pub(crate) struct Filling<'o> {
+    out: &'o mut Out,
+    rest: &'static [u8],
 }
 
-/// A string, or null.
-pub(crate) fn maybe(out: &mut Out, text: Option<&[u8]>) {
-    match text {
-        Some(text) => string(out, text),
-        None => {
-            out.text("null");
+impl Filling<'_> {
+    pub(crate) fn new<'o>(out: &'o mut Out, text: &'static str) -> Filling<'o> {
+        Filling { out, rest: text.as_bytes() }
+    }
+
+    /// A number, or null.
+    pub(crate) fn number(&mut self, number: Option<u64>) -> &mut Self {
+        self.go_on();
+        match number {
+            Some(number) => self.out.number(number),
+            None => self.out.text("null"),
+        };
+        self
+    }
+
+    /// A string, or null.
+    pub(crate) fn string(&mut self, text: Option<&[u8]>) -> &mut Self {
+        self.go_on();
+        match text {
+            Some(text) => string(self.out, text),
+            None => {
+                self.out.text("null");
+            }
+        }
+        self
+    }
+
+    /// Adds what stands before the next value, or behind the last.
+    pub(crate) fn go_on(&mut self) {
+        while let [byte, rest @ ..] = self.rest {
+            self.rest = rest;
+            if *byte == b'%' {
+                break;
+            }
+            self.out.bytes(slice::from_ref(byte));
         }
     }
 }

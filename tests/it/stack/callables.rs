@@ -51,7 +51,11 @@ const CALLABLES: &[Callable] = &[
     },
     // `Main`, what a command is run by.
     Callable {
-        callers: &["lockbox_tool::main$", "lockbox_tool::command::main$"],
+        callers: &[
+            "lockbox_tool::main$",
+            "lockbox_tool::command::main$",
+            "<lockbox_tool::command::settings::Settings>::with_path$",
+        ],
         targets: &["lockbox_tool::command::"],
     },
     // `Steps`, what a convention does in its own way.
@@ -70,7 +74,19 @@ const CALLABLES: &[Callable] = &[
     // `&mut dyn FnMut(&[u8]) -> bool`, which sees lines.
     Callable {
         callers: &["lock_rustix::lines::for_each_line"],
-        targets: &["lock_rustix::mountinfo::of"],
+        targets: &[
+            "lock_rustix::holders::for_each_lock::{closure#0}",
+            "lock_rustix::lock_table::for_each_dyn::{closure#0}",
+            "lock_rustix::mountinfo::of",
+        ],
+    },
+    // `&mut dyn FnMut(&Line) -> bool`.
+    Callable {
+        callers: &["lock_rustix::lock_table::for_each_dyn"],
+        targets: &[
+            "lock_rustix::lock_table::find_flock::",
+            "<lockbox_tool::command::list::List>::all::{closure",
+        ],
     },
     // `&mut dyn FnMut(&Mount)`.
     Callable {
@@ -83,7 +99,7 @@ const CALLABLES: &[Callable] = &[
     },
     // `&mut dyn FnMut(&Holding)`.
     Callable {
-        callers: &["lock_rustix::holders::for_each"],
+        callers: &["lock_rustix::holders::for_each", "lock_rustix::holders::for_each_lock"],
         targets: &[
             "lock_rustix::holders::holder::{closure#0}",
             "<lockbox_tool::command::list::List>::all::{closure#0}",
@@ -94,7 +110,7 @@ const CALLABLES: &[Callable] = &[
         callers: &["*lock_rustix::doctor::child::Rival>::start", "*doctor::child::elsewhere"],
         targets: &[
             "lock_rustix::doctor::existence::",
-            "<lock_rustix::doctor::kernel::Calls>::try_elsewhere::{closure#0}",
+            "lock_rustix::doctor::kernel::try_elsewhere::{closure#0}",
             "lock_rustix::doctor::scratch::delivers_events::{closure#0}",
         ],
     },
@@ -103,13 +119,10 @@ const CALLABLES: &[Callable] = &[
         callers: &["lock_rustix::doctor::child::run", "lock_rustix::doctor::part"],
         targets: &["lock_rustix::doctor::examine::{closure"],
     },
-    // The calls of a kernel kind.
+    // `fn(&Contender)`, while the lock is held.
     Callable {
-        callers: &[
-            "<lock_rustix::doctor::kernel::Calls>::take",
-            "<lock_rustix::doctor::kernel::Calls>::try_elsewhere::{closure#0}",
-        ],
-        targets: &["<lock_rustix::doctor::kernel::Calls>::of"],
+        callers: &["lock_rustix::doctor::existence::take_turn"],
+        targets: &["lock_rustix::doctor::existence::test"],
     },
 ];
 
