@@ -50,7 +50,6 @@ fn examine_and_tell(settings: &Settings, dir: &CStr) -> u8 {
 }
 
 /// The exit status: the worst that is true of any kind, or of the one that is asked about.
-#[inline(never)]
 fn worst(report: &Report, asked: Option<Kind>) -> u8 {
     let mut worst = None;
     for (kind, finding) in &report.findings {
@@ -123,7 +122,6 @@ fn detail(out: &mut Out, finding: Finding) {
     }
 }
 
-#[inline(never)]
 fn print_json(out: &mut Out, dir: &CStr, report: &Report) {
     let system = report.file_system.as_ref();
     let behind = if report.clock_skew_ms.is_some_and(|ms| ms < 0) { "-" } else { "" };
