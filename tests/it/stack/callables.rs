@@ -53,10 +53,11 @@ const CALLABLES: &[Callable] = &[
     Callable {
         callers: &[
             "lockbox_tool::main$",
+            "lockbox_tool::applet::main$",
             "lockbox_tool::command::main$",
             "<lockbox_tool::command::settings::Settings>::with_path$",
         ],
-        targets: &["lockbox_tool::command::"],
+        targets: &["lockbox_tool::applet::", "lockbox_tool::command::"],
     },
     // `Steps`, what a convention does in its own way.
     Callable {

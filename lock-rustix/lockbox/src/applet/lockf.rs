@@ -151,6 +151,6 @@ fn lock_descriptor(settings: &Settings, number: &CStr) -> u8 {
 fn say(settings: &Settings, path: &CStr, what: &str) {
     if !settings.silent {
         let mut out = Out::stderr();
-        out.text("lockf: ").foreign(path.to_bytes()).text(": ").text(what).text("\n");
+        out.fill("lockf: %: ", path.to_bytes()).fill("%\n", what.as_bytes());
     }
 }

@@ -186,7 +186,7 @@ fn pray(path: &CStr) -> u8 {
 
 fn say(what: &str, path: &CStr) {
     let mut out = Out::stderr();
-    out.text("lockfile: ").text(what).text(" \"").foreign(path.to_bytes()).text("\"\n");
+    out.fill("lockfile: % ", what.as_bytes()).fill("\"%\"\n", path.to_bytes());
 }
 
 /// Removes the files that were made so far: the operands before `end`.
