@@ -69,7 +69,7 @@ fn string(out: &mut Out, text: &[u8]) {
 }
 
 /// How many bytes the first character has, or what is left of one; and whether it is whole. As
-/// [`utf8_chunks`](<[u8]>::utf8_chunks), which takes twice the room.
+/// the `utf8_chunks` of the standard library, which takes twice the room.
 fn character(text: &[u8]) -> (usize, bool) {
     let (more, mut range) = match text.first() {
         Some(..=0x7f) => (0, 0x80..=0xbf),

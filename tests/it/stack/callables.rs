@@ -64,6 +64,11 @@ const CALLABLES: &[Callable] = &[
         callers: &["lock_rustix::alone::"],
         targets: &["<lock_rustix::alone::Steps>::of<", "lock_rustix::local::wait_on::<"],
     },
+    // `Ways`, what a convention calls to lock.
+    Callable {
+        callers: &["<lock_core::scheme::kernel::ways::Ways"],
+        targets: &["as lock_core::scheme::kernel::convention::Convention<"],
+    },
     // `fn(&u8) -> bool`, where a run of bytes ends.
     Callable {
         callers: &["<lock_core::payload::sexp::lexer::Lexer>::skip_until"],
