@@ -55,7 +55,6 @@ const CALLABLES: &[Callable] = &[
             "lockbox_tool::main$",
             "lockbox_tool::applet::main$",
             "lockbox_tool::command::main$",
-            "<lockbox_tool::command::settings::Settings>::with_path$",
         ],
         targets: &["lockbox_tool::applet::", "lockbox_tool::command::"],
     },
@@ -82,7 +81,7 @@ const CALLABLES: &[Callable] = &[
         callers: &["lock_rustix::lines::for_each_line"],
         targets: &[
             "lock_rustix::holders::for_each_lock::{closure#0}",
-            "lock_rustix::lock_table::for_each_dyn::{closure#0}",
+            "lock_rustix::lock_table::for_each_dyn::{closure",
             "lock_rustix::mountinfo::of",
         ],
     },
@@ -90,7 +89,7 @@ const CALLABLES: &[Callable] = &[
     Callable {
         callers: &["lock_rustix::lock_table::for_each_dyn"],
         targets: &[
-            "lock_rustix::lock_table::find_flock::",
+            "lock_rustix::lock_table::find_flock",
             "<lockbox_tool::command::list::List>::all::{closure",
         ],
     },
@@ -115,7 +114,9 @@ const CALLABLES: &[Callable] = &[
     Callable {
         callers: &["*lock_rustix::doctor::child::Rival>::start", "*doctor::child::elsewhere"],
         targets: &[
-            "lock_rustix::doctor::existence::",
+            "lock_rustix::doctor::existence::race::{closure",
+            "lock_rustix::doctor::existence::test_held::{closure",
+            "lock_rustix::doctor::existence::test_turns::{closure",
             "lock_rustix::doctor::kernel::try_elsewhere::{closure#0}",
             "lock_rustix::doctor::scratch::delivers_events::{closure#0}",
         ],
@@ -128,7 +129,10 @@ const CALLABLES: &[Callable] = &[
     // `fn(&Contender)`, while the lock is held.
     Callable {
         callers: &["lock_rustix::doctor::existence::take_turn"],
-        targets: &["lock_rustix::doctor::existence::test"],
+        targets: &[
+            "lock_rustix::doctor::existence::test_held",
+            "lock_rustix::doctor::existence::test_turns::{closure",
+        ],
     },
 ];
 

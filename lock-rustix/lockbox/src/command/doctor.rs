@@ -22,6 +22,7 @@ const UNKNOWN: u8 = 4;
 
 pub(super) const ALLOWED: &[u8] = b"jkw";
 
+#[inline(never)]
 pub(super) fn main(stack: &Stack, at: usize) -> u8 {
     Settings::with_path(stack, at, ALLOWED, examine_and_tell)
 }

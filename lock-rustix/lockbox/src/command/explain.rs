@@ -26,6 +26,7 @@ const CONTENT_MAX: usize = 8192;
 
 pub(super) const ALLOWED: &[u8] = b"j";
 
+#[inline(never)]
 pub(super) fn main(stack: &Stack, at: usize) -> u8 {
     Settings::with_path(stack, at, ALLOWED, |settings, path| {
         explain(settings, path).map_or_else(|fault| failed(path, fault), |()| 0)

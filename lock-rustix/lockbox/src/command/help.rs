@@ -50,6 +50,7 @@ fn section(name: &[u8]) -> Option<Unpacked> {
     Some(Unpacked { rest, then: ArrayVec::new() })
 }
 
+#[inline(never)]
 pub(super) fn main(stack: &Stack, at: usize) -> u8 {
     let name = stack.args().get(at).map_or(ALL, CStr::to_bytes);
     let known = if is_known(name) { APPLET } else { name };

@@ -111,12 +111,11 @@ impl Settings {
 
     /// Reads options and path for a command that needs nothing more; answers what it does, or the
     /// status of wrong usage.
-    #[inline(never)]
     pub(super) fn with_path(
         stack: &Stack,
         at: usize,
         allowed: &[u8],
-        command: fn(&Settings, &CStr) -> u8,
+        command: impl FnOnce(&Settings, &CStr) -> u8,
     ) -> u8 {
         match &Settings::read(stack, at, allowed, false) {
             Ok((settings, path, _)) => command(settings, path),

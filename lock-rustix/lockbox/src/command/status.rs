@@ -43,6 +43,7 @@ struct State {
 
 pub(super) const ALLOWED: &[u8] = &[b'k', b'j', AGE, LEASE];
 
+#[inline(never)]
 pub(super) fn main(stack: &Stack, at: usize) -> u8 {
     Settings::with_path(stack, at, ALLOWED, tell)
 }
