@@ -197,7 +197,6 @@ fn check_links(dir: &OwnedFd, kind: Kind) -> Result<(), Flaw> {
 
 /// How many names a file with two has, as one who says another number has it, if one does.
 #[allow(clippy::unnecessary_cast, reason = "its width differs between architectures")]
-#[inline(never)]
 fn count_links(dir: &OwnedFd, kind: Kind) -> Result<u64, Errno> {
     let name =
         |end: &[u8]| FileName::new(&[kind.name().as_bytes(), end]).map_err(|_| Errno::NAMETOOLONG);

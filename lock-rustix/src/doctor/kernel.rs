@@ -28,6 +28,7 @@ const HELD_UNSEEN: u8 = 3;
 const FAILED: u8 = 4;
 
 /// Tests a kernel kind on a file of its own; answers whether looking shows that it is held.
+#[inline(never)]
 pub(super) fn test(dir: &OwnedFd, kind: Kind) -> Outcome {
     let name = FileName::new(&[kind.name().as_bytes()]).map_err(Flaw::Refused)?;
     let sys = Sys::new(Place::in_directory(lend(dir), name.as_c_str()));

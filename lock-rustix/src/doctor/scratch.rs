@@ -36,7 +36,6 @@ impl Scratch<'_> {
     }
 
     /// The first child's work: what is around, and the kernel kinds.
-    #[inline(never)]
     pub(super) fn kernel_part(&self, sheet: &Sheet) {
         sheet.enter(Step::Surroundings);
         if let Some(guessed) = file_system::guess(self.dir.to_bytes()) {
@@ -81,7 +80,6 @@ impl Scratch<'_> {
     }
 
     /// The last child's work: removes all that was made.
-    #[inline(never)]
     pub(super) fn clean(&self, sheet: &Sheet) {
         sheet.enter(Step::Cleaning);
         let removed = open_directory(self.dir).and_then(|dir| {
@@ -133,7 +131,6 @@ pub(super) fn create(dir: &OwnedFd, name: &CStr) -> Result<OwnedFd, Errno> {
 /// How far the file system's clock is ahead of ours: what a new file's time is beyond the moments
 /// before and after it was made. Up to a clock tick is none.
 #[allow(clippy::unnecessary_cast, reason = "widths differ between architectures")]
-#[inline(never)]
 fn clock_skew_ms(dir: &OwnedFd) -> Result<i64, Errno> {
     /// The kernel's coarse clock lags behind by up to a tick of 10 ms.
     const TICK_MS: i64 = 20;
@@ -151,7 +148,6 @@ fn clock_skew_ms(dir: &OwnedFd) -> Result<i64, Errno> {
 }
 
 /// Whether what another process does to a file is told to who watches it.
-#[inline(never)]
 fn delivers_events(dir: &OwnedFd) -> Option<bool> {
     let events = inotify_init().ok()?;
     drop(create(dir, c"events").ok()?);
@@ -174,7 +170,6 @@ fn delivers_events(dir: &OwnedFd) -> Option<bool> {
 const PASSES_MAX: u32 = 100;
 
 /// Removes all that is in a directory, and in those right under it.
-#[inline(never)]
 fn empty(dir: &OwnedFd) -> Result<(), Errno> {
     for _ in 0..PASSES_MAX {
         let Some(name) = unlink_entries(dir)? else { return Ok(()) };

@@ -192,7 +192,6 @@ impl Settings {
     }
 
     /// Whether the options suit the kind.
-    #[inline(never)]
     fn check(&self) -> Result<(), u8> {
         if self.cluster {
             return self.check_cluster();
