@@ -145,7 +145,6 @@ const FLOCK_IS_LOCAL: &[u8] =
 const RECORD_IS_LOCAL: &[u8] = b"nolock,local_lock=all,nobrl,localflock,local_lock=posix";
 
 /// Looks at the file system of an open directory.
-#[inline(never)]
 pub(super) fn look(dir: BorrowedFd<'_>) -> Result<FileSystem, Errno> {
     // The field's type differs between architectures; the magic number's 32 bits do not.
     #[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss)]

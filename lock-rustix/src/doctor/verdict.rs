@@ -55,7 +55,6 @@ pub(super) fn hang(report: &mut Report, at: Option<Step>) {
 }
 
 /// Fills in what the sheet says.
-#[inline(never)]
 pub(super) fn complete(report: &mut Report, sheet: &Sheet) {
     report.file_system = sheet.file_system.take().or_else(|| sheet.guessed.take());
     report.clock_skew_ms = sheet.clock_skew_ms.take();

@@ -113,7 +113,6 @@ impl Format {
     }
 }
 
-#[inline(never)]
 fn tell_message(file: &[u8], owner: &mut Owner) -> Result<(), ParseError> {
     owner.pid = message::parse_pid(file);
     if owner.pid.is_some() || file == b"\n" {

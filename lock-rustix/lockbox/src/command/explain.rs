@@ -81,7 +81,6 @@ fn explain(settings: &Settings, path: &CStr) -> Result<(), Fault> {
 }
 
 /// What carries the lock, and what it says.
-#[inline(never)]
 fn read<'b>(sys: &Sys<'_>, buffer: &'b mut [u8]) -> Result<(FileType, &'b [u8]), Fault> {
     let carrier = sys.stat(Node::Lock)?.file_type;
     let read = match carrier {
