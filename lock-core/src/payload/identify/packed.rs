@@ -1,5 +1,5 @@
-//! The conventions as the executable has them: what is no text in a few bytes for each, and all text
-//! behind each other, without an address for every piece.
+//! The conventions as the executable has them: what is no text in a few bytes for each, and all
+//! text in one piece, without an address for every part.
 #![allow(
     clippy::indexing_slicing,
     clippy::arithmetic_side_effects,
