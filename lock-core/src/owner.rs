@@ -167,6 +167,27 @@ impl Owner {
     }
 }
 
+impl Owner {
+    /// Notes the host, unless its name is longer than any; answers whether it is not.
+    pub(crate) fn note_host(&mut self, host: &[u8]) -> bool {
+        note(&mut self.host, host)
+    }
+
+    /// Notes the holder's words, unless they are longer than any; answers whether they are not.
+    pub(crate) fn note_message(&mut self, message: &[u8]) -> bool {
+        note(&mut self.message, message)
+    }
+}
+
+/// Fills in a text where it is to be: each move of one takes as many instructions as this.
+fn note<const N: usize>(place: &mut Option<ArrayVec<u8, N>>, text: &[u8]) -> bool {
+    let noted = place.insert(ArrayVec::new()).try_extend_from_slice(text).is_ok();
+    if !noted {
+        *place = None;
+    }
+    noted
+}
+
 impl Clone for Owner {
     fn clone(&self) -> Owner {
         Owner {

@@ -20,6 +20,7 @@ use rustix::io::Errno;
 use crate::descriptor::{lend, openat};
 use crate::entries::Entries;
 use crate::fault::fault;
+use crate::lines::for_each_line;
 use crate::place::FileName;
 use crate::process;
 
@@ -48,8 +49,8 @@ pub struct Holding {
     pub line: Line,
 }
 
-/// As much of a descriptor's facts as is read: some twenty locks on one open file.
-const FACTS_MAX: usize = 4096;
+/// As much of a descriptor's facts as is read at once; no line is longer.
+const FACTS_MAX: usize = 512;
 
 /// Shows every descriptor that carries a lock to `see`, process by process. Processes that may not
 /// be looked into are left out: see [`is_visible`].
@@ -212,15 +213,13 @@ fn for_each_lock(facts: &OwnedFd, pid: Pid, fd: u32, see: &mut dyn FnMut(&Holdin
     let Ok(name) = FileName::new(&[name.text()]) else { return };
     let flags = OFlags::RDONLY | OFlags::CLOEXEC;
     let Ok(file) = openat(lend(facts), name.as_c_str(), flags, Mode::empty()) else { return };
-    let mut buffer = [0; FACTS_MAX];
-    let Ok(len) = rustix::io::read(lend(&file), &mut buffer) else { return };
-    let text = buffer.get(..len).unwrap_or_default();
-    for line in text.split(|&byte| byte == b'\n') {
+    let _ = for_each_line(&file, &mut [0; FACTS_MAX], &mut |line| {
         let lock = line.strip_prefix(b"lock:").map(<[u8]>::trim_ascii).and_then(parse);
         if let Some(line) = lock {
             see(&Holding { pid, fd, line });
         }
-    }
+        true
+    });
 }
 
 fn decimal(digits: &[u8]) -> Option<u32> {

@@ -4,6 +4,7 @@ use rustix::fd::OwnedFd;
 use rustix::io::{Errno, read};
 
 use crate::descriptor::lend;
+
 /// Shows each line, cut to the buffer, as long as `see` answers that it wants more.
 pub(crate) fn for_each_line(
     file: &OwnedFd,
@@ -19,14 +20,13 @@ pub(crate) fn for_each_line(
         };
         filled += len;
         let mut start = 0;
-        loop {
-            let text = buffer.get(start..filled).unwrap_or_default();
-            let Some(end) = text.iter().position(|&byte| byte == b'\n') else { break };
-            if !skipping && !see(text.get(..end).unwrap_or_default()) {
-                return Ok(());
+        for end in 0..filled {
+            if buffer.get(end) == Some(&b'\n') {
+                if !skipping && !see(buffer.get(start..end).unwrap_or_default()) {
+                    return Ok(());
+                }
+                (start, skipping) = (end + 1, false);
             }
-            skipping = false;
-            start += end + 1;
         }
         filled = keep_from(buffer, start, filled);
         if filled == buffer.len() {

@@ -81,6 +81,10 @@ fn has_subvolumes(file: BorrowedFd<'_>) -> bool {
 /// # std::fs::remove_file("/tmp/lock-rustix-doc-table").unwrap();
 /// ```
 pub fn for_each(mut see: impl FnMut(&Line) -> bool) -> Result<(), Fault> {
+    for_each_dyn(&mut see)
+}
+
+fn for_each_dyn(see: &mut dyn FnMut(&Line) -> bool) -> Result<(), Fault> {
     let flags = OFlags::RDONLY | OFlags::CLOEXEC;
     let file = openat(CWD, c"/proc/locks", flags, Permissions::empty())
         .map_err(|errno| fault(Call::Open, Node::LockTable, errno))?;

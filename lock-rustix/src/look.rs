@@ -3,7 +3,7 @@
 use lock_core::fault::{Call, Fault, FaultKind};
 use lock_core::kind::Kind;
 use lock_core::os::{Access, Contents, FileType, Files, Node, Stat};
-use lock_core::owner::{Owner, Text};
+use lock_core::owner::{Owner, Pid, Text};
 use lock_core::payload::message::{MESSAGE_MAX, parse_pid};
 use lock_core::scheme::kernel::{self, ByBoth, ByFlock, ByOfd, Probe};
 use rustix::fd::OwnedFd;
@@ -116,69 +116,79 @@ pub fn signature(sys: &Sys<'_>) -> Option<Owner> {
     }
     let file = sys.open(Node::Lock, Access::Read).ok()?;
     let inode = sys.fstat(&file).ok()?.inode;
-    let owner = read_signature(sys, &file);
+    let mut owner = Owner::default();
+    let read = read_signature(sys, &file, &mut owner);
     held::dispose(inode, file);
-    owner
+    read.then_some(owner)
 }
 
 fn standing(sys: &Sys<'_>, kind: Kind, file: &OwnedFd, stat: Stat) -> Result<Standing, Fault> {
-    let probe = match kind {
-        Kind::File => kernel::probe_opened::<ByBoth, _>(sys, file, stat),
-        Kind::Flock => match kernel::probe_opened::<ByFlock, _>(sys, file, stat) {
-            Ok(Probe::Free)
-                if stat.file_type == FileType::Regular && !identity::is_local(lend(file)) =>
-            {
-                kernel::probe_opened::<ByOfd, _>(sys, file, stat)
-            }
-            seen => seen,
-        },
-        // This way of asking sees the locks of both owners.
-        Kind::Lockf | Kind::Ofd => kernel::probe_opened::<ByOfd, _>(sys, file, stat),
+    let mut probe = match kind {
+        Kind::File => kernel::probe_opened::<ByBoth, _>(sys, file, stat)?,
+        Kind::Flock => kernel::probe_opened::<ByFlock, _>(sys, file, stat)?,
+        Kind::Lockf | Kind::Ofd => Probe::Free,
         _ => {
             let kind = FaultKind::Unsupported;
-            Err(Fault { call: Call::Open, node: Node::Lock, kind, errno: 0 })
+            return Err(Fault { call: Call::Open, node: Node::Lock, kind, errno: 0 });
         }
     };
-    Ok(match probe? {
-        Probe::Missing => Standing::Missing,
-        // A pid namespace of its own hides the locks that ended processes took for others.
-        Probe::Free if kind == Kind::Flock && !identity::is_in_first_pid_namespace() => {
-            match holders::holder(stat.inode) {
-                Some(pid) => Standing::Held(Owner { pid: Some(pid), ..Owner::default() }),
-                None => Standing::Free,
+    // This way of asking sees the locks of both owners, and what a server makes of an flock.
+    let ask_for_record = match kind {
+        Kind::File => false,
+        Kind::Flock => {
+            probe == Probe::Free
+                && stat.file_type == FileType::Regular
+                && !identity::is_local(lend(file))
+        }
+        _ => true,
+    };
+    if ask_for_record {
+        probe = kernel::probe_opened::<ByOfd, _>(sys, file, stat)?;
+    }
+    let mut owner = Owner::default();
+    match probe {
+        Probe::Missing => return Ok(Standing::Missing),
+        Probe::Free => {
+            // A pid namespace of its own hides the locks that ended processes took for others.
+            if kind == Kind::Flock && !identity::is_in_first_pid_namespace() {
+                owner.pid = holders::holder(stat.inode);
+            }
+            if owner.pid.is_none() {
+                return Ok(Standing::Free);
             }
         }
-        Probe::Free => Standing::Free,
         Probe::Held(blocker) => {
-            let signed = if kind == Kind::File { read_signature(sys, file) } else { None };
-            let kernel_pid = blocker.pid.map_or_else(Owner::default, Owner::from_pid).pid;
-            let mut owner = signed.unwrap_or_default();
-            owner.pid = owner.pid.or(kernel_pid);
+            if kind == Kind::File {
+                read_signature(sys, file, &mut owner);
+            }
+            owner.pid = owner.pid.or(blocker.pid.and_then(|pid| Pid::new(u64::from(pid))));
             if owner.pid.is_some_and(|pid| !process::exists(pid)) {
                 // It took the lock, and another has the descriptor: a child, or whom it stood for.
                 owner.pid = holders::holder(stat.inode).or(owner.pid);
             }
-            Standing::Held(owner)
         }
-    })
+    }
+    Ok(Standing::Held(owner))
 }
 
-fn read_signature(sys: &Sys<'_>, file: &OwnedFd) -> Option<Owner> {
+/// Notes what the file says of its holder; answers whether that could be read.
+fn read_signature(sys: &Sys<'_>, file: &OwnedFd, owner: &mut Owner) -> bool {
     let mut buffer = [0; MESSAGE_MAX + 2];
     let mut len = 0;
     // A regular file gives all it has at once, but a signal can cut that short.
     while let Some(space) = buffer.get_mut(len..).filter(|space| !space.is_empty()) {
         match sys.pread(file, space, len as u64) {
             Ok(0) => {
-                let bytes = buffer.get(..len)?;
+                let bytes = buffer.get(..len).unwrap_or_default();
                 let message = bytes.strip_suffix(b"\n").unwrap_or(bytes);
-                let message = Text::try_from(message).ok();
-                return Some(Owner { pid: parse_pid(bytes), message, ..Owner::default() });
+                owner.pid = parse_pid(bytes);
+                owner.message = Text::try_from(message).ok();
+                return true;
             }
             Ok(read) => len += read,
             Err(fault) if fault.kind == FaultKind::Interrupted => {}
-            Err(_) => return None,
+            Err(_) => return false,
         }
     }
-    None
+    false
 }

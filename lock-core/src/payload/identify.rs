@@ -4,13 +4,15 @@
 //! All of them are named, the likeliest first, each with what it would say about the holder.
 //! A table over the codecs; nothing is known here that a codec does not know.
 
+mod packed;
 mod read;
 mod table;
 
-use super::parse::ParseError;
+use super::parse::{ParseError, split_first};
 use crate::os::FileType;
 use crate::staleness::Claim;
-use table::{CONVENTIONS, Name, fits_any};
+use packed::{Conventions, Head};
+use table::Names;
 
 /// A way to write down a lock.
 ///
@@ -20,20 +22,17 @@ use table::{CONVENTIONS, Name, fits_any};
 ///
 /// let found = identify(FileType::Symlink, b".#notes.txt", b"david@vm.2199").next().unwrap();
 /// let Convention { name, rule, .. } = found.convention;
-/// assert_eq!(*name, "Emacs");
-/// assert_eq!(*rule, "free if the host is this one and was restarted, or has no such process");
+/// assert_eq!(name, "Emacs");
+/// assert_eq!(rule, "free if the host is this one and was restarted, or has no such process");
 /// ```
-#[derive(Debug)]
+#[derive(Clone, Copy, Debug)]
 pub struct Convention {
     /// What the convention, or the program, is called.
     pub name: &'static str,
     /// When its own programs take such a lock for free, as a sentence.
     pub rule: &'static str,
-    carriers: &'static [FileType],
-    file_name: Name,
-    /// Whether nobody else writes such bytes.
-    is_telling: fn(&[u8]) -> bool,
-    read: fn(&[u8]) -> Result<Claim, ParseError>,
+    patterns: &'static str,
+    head: &'static Head,
 }
 
 /// A convention that may have written a lock.
@@ -50,7 +49,7 @@ pub struct Convention {
 #[derive(Clone, Debug)]
 pub struct Finding {
     /// Which.
-    pub convention: &'static Convention,
+    pub convention: Convention,
     /// What the lock then says about its holder; an error if only its name is the convention's.
     pub claim: Result<Claim, ParseError>,
 }
@@ -89,7 +88,7 @@ pub fn identify<'a>(
     name: &'a [u8],
     content: &'a [u8],
 ) -> impl Iterator<Item = Finding> + use<'a> {
-    Findings { carrier, name, content, wanted: Likelihood::OwnName, rest: &CONVENTIONS }
+    Findings { carrier, name, content, wanted: Likelihood::OwnName, rest: Conventions::all() }
 }
 
 /// The conventions on their way, those of one likelihood after those of the other.
@@ -99,25 +98,26 @@ struct Findings<'a> {
     content: &'a [u8],
     wanted: Likelihood,
     /// Those not tried yet for this likelihood.
-    rest: &'static [Convention],
+    rest: Conventions,
 }
 
 impl Iterator for Findings<'_> {
     type Item = Finding;
 
+    #[inline(never)]
     fn next(&mut self) -> Option<Finding> {
         loop {
-            let Some((convention, rest)) = self.rest.split_first() else {
+            let Some(convention) = self.rest.next() else {
                 self.wanted = self.wanted.less()?;
-                self.rest = &CONVENTIONS;
+                self.rest = Conventions::all();
                 continue;
             };
-            self.rest = rest;
-            if convention.carriers.contains(&self.carrier) {
-                let claim = (convention.read)(self.content);
-                let likelihood = convention.likelihood(self.name, self.content, claim.is_ok());
+            if convention.head.carriers.contains(&self.carrier) {
+                let mut claim = Claim::default();
+                let read = convention.head.format.read(self.content, &mut claim);
+                let likelihood = convention.likelihood(self.name, self.content, read.is_ok());
                 if likelihood == Some(self.wanted) {
-                    return Some(Finding { convention, claim });
+                    return Some(Finding { convention, claim: read.map(|()| claim) });
                 }
             }
         }
@@ -139,14 +139,25 @@ impl Likelihood {
 
 impl Convention {
     fn likelihood(&self, name: &[u8], content: &[u8], readable: bool) -> Option<Likelihood> {
-        Some(match self.file_name {
-            Name::Own(names) if fits_any(names, name) && readable => Likelihood::OwnName,
-            Name::Own(names) if fits_any(names, name) => Likelihood::OnlyName,
+        let fits = self.fits(name);
+        Some(match self.head.names {
+            Names::Own if fits && readable => Likelihood::OwnName,
+            Names::Own if fits => Likelihood::OnlyName,
             _ if !readable => return None,
-            _ if (self.is_telling)(content) => Likelihood::OwnContent,
-            Name::Shared(names) if fits_any(names, name) => Likelihood::SharedName,
-            Name::Own(_) | Name::Shared(_) => return None,
-            Name::Any => Likelihood::Possible,
+            _ if self.head.telling.applies(content) => Likelihood::OwnContent,
+            Names::Shared if fits => Likelihood::SharedName,
+            Names::Own | Names::Shared => return None,
+            Names::Any => Likelihood::Possible,
+        })
+    }
+
+    /// Whether a name fits one of the patterns.
+    #[inline(never)]
+    fn fits(&self, name: &[u8]) -> bool {
+        let mut patterns = self.patterns.as_bytes().split(|&byte| byte == b' ');
+        patterns.any(|pattern| match split_first(pattern, b'*') {
+            Some((start, end)) => name.strip_prefix(start).is_some_and(|it| it.ends_with(end)),
+            None => name == pattern,
         })
     }
 }

@@ -21,8 +21,7 @@ use arrayvec::ArrayVec;
 
 use super::parse::{Expected, ParseError};
 use super::write::{WriteError, build};
-use crate::owner::{Host, Owner, Pid};
-use crate::staleness::Claim;
+use crate::owner::{Owner, Pid};
 
 pub use chromium::Chromium;
 pub use emacs::Emacs;
@@ -36,10 +35,9 @@ pub const TARGET_MAX: usize = 1023;
 pub type Target = ArrayVec<u8, TARGET_MAX>;
 
 /// What a host's name and a pid say about a holder.
-fn claim(host: &[u8], at: usize, pid: u64) -> Result<Claim, ParseError> {
-    let host = Host::try_from(host).map_err(|_| ParseError::new(at, Expected::Host))?;
-    let owner = Owner { host: Some(host), pid: Pid::new(pid), ..Owner::default() };
-    Ok(Claim { owner, ..Claim::default() })
+fn tell(owner: &mut Owner, host: &[u8], at: usize, pid: u64) -> Result<(), ParseError> {
+    owner.pid = Pid::new(pid);
+    if owner.note_host(host) { Ok(()) } else { Err(ParseError::new(at, Expected::Host)) }
 }
 
 /// Joins the parts of a target.

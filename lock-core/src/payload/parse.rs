@@ -4,6 +4,9 @@
 
 use core::fmt;
 
+use crate::owner::Owner;
+use crate::staleness::Claim;
+
 /// A text that is not of the format it was read as.
 ///
 /// ```
@@ -164,6 +167,15 @@ impl fmt::Display for Expected {
             Expected::Year => "a year from 0000 to 9999",
         })
     }
+}
+
+/// The claim that a format makes by what it tells of the owner.
+pub(crate) fn claim(
+    tell: impl FnOnce(&mut Owner) -> Result<(), ParseError>,
+) -> Result<Claim, ParseError> {
+    let mut claim = Claim::default();
+    tell(&mut claim.owner)?;
+    Ok(claim)
 }
 
 /// Refuses a text longer than `max`, so that a reader whose buffer has room for one byte more

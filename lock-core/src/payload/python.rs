@@ -11,7 +11,7 @@
 
 use super::parse::{self, Expected, ParseError, split_first};
 use super::pid_text::{Dialect, PidText};
-use crate::owner::{BootId, Host, Owner, Pid, PidNamespace, StartTime};
+use crate::owner::{BootId, Owner, Pid, PidNamespace, StartTime};
 use crate::staleness::Claim;
 
 /// Reads what filelock's soft lock says of its holder.
@@ -29,6 +29,11 @@ use crate::staleness::Claim;
 /// assert!(filelock(b"1234 vm").is_err());
 /// ```
 pub fn filelock(file: &[u8]) -> Result<Claim, ParseError> {
+    parse::claim(|owner| tell_filelock(file, owner))
+}
+
+/// [`filelock`], where the owner is.
+pub(crate) fn tell_filelock(file: &[u8], owner: &mut Owner) -> Result<(), ParseError> {
     let text = PidText::parse(file)?;
     let end = ParseError::new(file.len(), Expected::Byte(b'\n'));
     if text.dialect != Dialect::Lines || !file.ends_with(b"\n") {
@@ -39,22 +44,21 @@ pub fn filelock(file: &[u8]) -> Result<Claim, ParseError> {
         Some(at) => (host.get(..at).unwrap_or_default(), host.get(at.saturating_add(7)..)),
         None => (host, None),
     };
-    let mut claim = text.claim();
+    owner.pid = text.pid;
     if !token.is_empty() {
         let Some((boot, ticks)) = split_token(token) else {
             return Err(ParseError { expected: Expected::End, ..end });
         };
         if boot != [0; 16] {
-            claim.owner.boot = Some(BootId(boot));
-            claim.owner.start = Some(StartTime(ticks));
+            owner.boot = Some(BootId(boot));
+            owner.start = Some(StartTime(ticks));
         }
     }
-    claim.owner.host = Host::try_from(host).ok();
-    if host.is_empty() || claim.owner.host.is_none() {
+    if host.is_empty() || !owner.note_host(host) {
         return Err(ParseError { expected: Expected::Host, ..end });
     }
-    claim.owner.pid_namespace = namespace.and_then(parse::hex).map(PidNamespace);
-    Ok(claim)
+    owner.pid_namespace = namespace.and_then(parse::hex).map(PidNamespace);
+    Ok(())
 }
 
 /// Reads what flufl.lock's lock says of its holder: the name of its claim, in which nothing else
@@ -69,6 +73,11 @@ pub fn filelock(file: &[u8]) -> Result<Claim, ParseError> {
 /// assert!(flufl(b"vm|1234").is_err());
 /// ```
 pub fn flufl(file: &[u8]) -> Result<Claim, ParseError> {
+    parse::claim(|owner| tell_flufl(file, owner))
+}
+
+/// [`flufl`], where the owner is.
+pub(crate) fn tell_flufl(file: &[u8], owner: &mut Owner) -> Result<(), ParseError> {
     let bar = ParseError::new(file.len(), Expected::Byte(b'|'));
     let mut parts = file.trim_ascii().split(|&byte| byte == b'|');
     let (lock, host, pid, _) = (|| {
@@ -80,11 +89,12 @@ pub fn flufl(file: &[u8]) -> Result<Claim, ParseError> {
         return Err(ParseError { expected: Expected::End, ..bar });
     }
     let at = lock.len().saturating_add(1);
-    let host = Host::try_from(host).map_err(|_| ParseError::new(at, Expected::Host))?;
+    if !owner.note_host(host) {
+        return Err(ParseError::new(at, Expected::Host));
+    }
     let at = at.saturating_add(host.len()).saturating_add(1);
-    let pid = parse::decimal(pid).and_then(Pid::new).ok_or(ParseError::new(at, Expected::Pid))?;
-    let owner = Owner { host: Some(host), pid: Some(pid), ..Owner::default() };
-    Ok(Claim { owner, ..Claim::default() })
+    owner.pid = parse::decimal(pid).and_then(Pid::new);
+    if owner.pid.is_some() { Ok(()) } else { Err(ParseError::new(at, Expected::Pid)) }
 }
 
 /// The parts of a decimal number of up to 192 bits: the boot in the upper 128, and ticks.

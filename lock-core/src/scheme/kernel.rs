@@ -49,8 +49,10 @@ use crate::os::{Access, Blocker, Contents, FileType, Files, Mode, Names, Node, S
 use crate::payload::message::Message;
 
 pub use self::convention::{ByBoth, ByFlock, ByOfd, ByPosix, Convention};
+use ways::Ways;
 
 mod convention;
+mod ways;
 
 /// Proof of holding a kernel lock on the file that the name means. Dropping it closes the file
 /// and so gives the lock up.
@@ -177,15 +179,7 @@ where
     C: Convention<O>,
     O: Files,
 {
-    match try_lock_opened(os, open::<C, O>(os, mode)?, mode) {
-        // NFS turns an flock into a record lock, which asks for a descriptor open for writing.
-        Err(TryLockError::Fault(Fault { kind: FaultKind::BadDescriptor, .. }))
-            if C::access(mode) == Access::Read =>
-        {
-            try_lock_opened(os, os.open(Node::Lock, Access::ReadWrite)?, mode)
-        }
-        outcome => outcome,
-    }
+    Ok(proof(mode, Ways::of::<C>(mode).try_lock(os)?))
 }
 
 /// [`try_lock`] on a file that [`open`] gave. See the [example](self#example).
@@ -198,11 +192,12 @@ where
     C: Convention<O>,
     O: Files,
 {
-    match C::lock(os, &file, mode) {
-        Ok(()) => confirm(os, file, mode),
-        Err(fault) if fault.kind == FaultKind::WouldBlock => Err(TryLockError::Held(file)),
-        Err(fault) => Err(fault.into()),
-    }
+    Ok(proof(mode, Ways::of::<C>(mode).try_lock_opened(os, file)?))
+}
+
+/// A granted lock whose name means the locked file.
+fn proof<C, F>(mode: Mode, (file, stat): (F, Stat)) -> Locked<C, F> {
+    Locked { file, mode, stat, convention: PhantomData }
 }
 
 /// Turns a granted lock into a proof, if the name still means the locked file.

@@ -27,13 +27,13 @@ impl Waiting {
             return;
         }
         let mut out = Out::stderr();
-        out.text("lockbox: waiting for ").foreign(self.path.to_bytes()).text(", held by ");
+        out.fill("lockbox: waiting for %, held by ", self.path.to_bytes());
         describe(&mut out, &owner);
         if left_ns > ENDLESS_NS {
             out.text(", for as long as it takes\n");
         } else {
-            out.text(", for at most ").number(left_ns / 1_000_000_000).text(".");
-            out.number(left_ns % 1_000_000_000 / 100_000_000).text(" s\n");
+            out.fill_number(", for at most %.", left_ns / 1_000_000_000);
+            out.fill_number("% s\n", left_ns % 1_000_000_000 / 100_000_000);
         }
         self.told = Some(owner);
     }
@@ -46,21 +46,16 @@ pub(crate) fn describe(out: &mut Out, owner: &Owner) {
             out.text("a process that cannot be seen from here");
         }
         Some(pid) => {
-            out.text("pid ").number(pid.get());
+            out.fill_number("pid %", pid.get());
             // Another host's pid is not one of ours.
-            let here = owner.host.is_none() || owner.host == Some(process::host());
-            if let Some(command) = process::command(pid).filter(|_| here) {
-                out.text(" (").foreign(&command).text(")");
+            if owner.host.is_none() || owner.host == Some(process::host()) {
+                out.fill_some(" (%)", process::command(pid).as_deref());
             }
         }
     }
-    if let Some(host) = &owner.host {
-        out.text(" on ").foreign(host);
-    }
+    out.fill_some(" on %", owner.host.as_deref());
     let signed = owner.message.as_deref().filter(|text| !is_number(text, owner.pid));
-    if let Some(message) = signed {
-        out.text(", \"").foreign(message).text("\"");
-    }
+    out.fill_some(", \"%\"", signed);
 }
 
 /// A message that only repeats the pid is not worth telling.

@@ -46,6 +46,7 @@ pub struct Options {
 
 impl Options {
     /// Reads from argument `at` on the options that were [packed](pack).
+    #[inline(never)]
     pub fn new(args: Args, at: usize, packed: &'static [u8]) -> Options {
         Options { args, at, packed, bundle: &[], name: &[], argument: &[], wrong: None }
     }

@@ -66,6 +66,19 @@ impl Out {
         self
     }
 
+    /// [`fill`](Out::fill), if there is a name.
+    pub fn fill_some(&mut self, text: &str, name: Option<&[u8]>) -> &mut Out {
+        match name {
+            Some(name) => self.fill(text, name),
+            None => self,
+        }
+    }
+
+    /// Adds a text in which `%` stands for a number.
+    pub fn fill_number(&mut self, text: &str, number: u64) -> &mut Out {
+        self.fill(text, Decimal::new(number).as_bytes())
+    }
+
     /// Adds bytes of anybody's making, with control characters made visible.
     pub fn foreign(&mut self, bytes: &[u8]) -> &mut Out {
         for &byte in bytes {

@@ -8,6 +8,7 @@ use lock_core::kind::Kind;
 use lock_core::os::Node;
 use lock_core::scheme::breaking::TryLockError;
 use lock_core::scheme::hardlink::Unlocked;
+use lock_core::scheme::look::Found;
 use rustix::fd::{AsFd, OwnedFd};
 use rustix::fs::{AtFlags, Mode, fstat, linkat, mkdirat, statat, symlinkat};
 use rustix::io::Errno;
@@ -33,36 +34,59 @@ const ROUNDS: u8 = 16;
 
 /// Tests an existence kind under a name of its own; answers whether the holder can be read by
 /// looking.
+#[inline(never)]
 pub(super) fn test(dir: OwnedFd, kind: Kind, gate: &Gate) -> Outcome {
     race(&dir, kind, gate)?;
     if matches!(kind, Kind::Nfs | Kind::Pidfile) {
         check_links(&dir, kind)?;
     }
-    let contender = contender(dir, kind)?;
-    let mine = take(&contender)?.ok_or(Flaw::NotReleased)?;
-    let found = contender.look().map_err(Flaw::Refused)?;
-    let claim = found.and_then(|found| found.claim).ok_or(Flaw::OwnerUnreadable)?;
-    if !contender.me.made(&claim) {
-        return Err(Flaw::OwnerUnreadable);
+    match &contender(dir, kind) {
+        Ok(contender) => test_turns(contender),
+        Err(flaw) => Err(*flaw),
     }
-    if take(&contender)?.is_some() {
-        return Err(Flaw::TwoOpens);
-    }
-    if elsewhere(&mut || try_elsewhere(&contender)) != Some(HELD) {
-        return Err(Flaw::TwoProcesses);
-    }
-    match mine.unlock(&contender.spot) {
-        Ok(Unlocked::Released) => {}
-        Ok(Unlocked::WasBroken) => return Err(Flaw::TwoProcesses),
-        Err(fault) => return Err(Flaw::Refused(fault)),
-    }
-    // It takes the lock, and dies with it.
-    if elsewhere(&mut || try_elsewhere(&contender)) != Some(FREE) {
+}
+
+/// The lock goes from us to another process, who dies with it, and back.
+fn test_turns(contender: &Contender) -> Outcome {
+    take_turn(contender, Flaw::NotReleased, test_held)?;
+    if elsewhere(&mut || try_elsewhere(contender)) != Some(FREE) {
         return Err(Flaw::NotReleased);
     }
-    let inherited = take(&contender)?.ok_or(Flaw::NotTakenOver)?;
-    let unlocked = inherited.unlock(&contender.spot).map_err(Flaw::Refused)?;
-    if unlocked == Unlocked::Released { Ok(true) } else { Err(Flaw::TwoProcesses) }
+    take_turn(contender, Flaw::NotTakenOver, |_| Ok(()))?;
+    Ok(true)
+}
+
+/// Takes the lock, which must be free, and gives it back after a test.
+#[inline(never)]
+fn take_turn(
+    contender: &Contender,
+    if_held: Flaw,
+    test: fn(&Contender) -> Result<(), Flaw>,
+) -> Result<(), Flaw> {
+    let Some(mine) = take(contender)? else { return Err(if_held) };
+    test(contender)?;
+    match mine.unlock(&contender.spot) {
+        Ok(Unlocked::Released) => Ok(()),
+        Ok(Unlocked::WasBroken) => Err(Flaw::TwoProcesses),
+        Err(fault) => Err(Flaw::Refused(fault)),
+    }
+}
+
+/// While we have it, all see that, and nobody else gets it.
+fn test_held(contender: &Contender) -> Result<(), Flaw> {
+    match &contender.look() {
+        Ok(Some(Found { claim: Some(claim), .. })) if contender.me.made(claim) => {}
+        Err(fault) => return Err(Flaw::Refused(*fault)),
+        Ok(_) => return Err(Flaw::OwnerUnreadable),
+    }
+    if take(contender)?.is_some() {
+        return Err(Flaw::TwoOpens);
+    }
+    if elsewhere(&mut || try_elsewhere(contender)) == Some(HELD) {
+        Ok(())
+    } else {
+        Err(Flaw::TwoProcesses)
+    }
 }
 
 fn contender(dir: OwnedFd, kind: Kind) -> Result<Contender, Flaw> {
@@ -104,6 +128,7 @@ fn try_elsewhere(contender: &Contender) -> u8 {
 }
 
 /// Whether a name that two processes make at the same moment is made by one of them.
+#[inline(never)]
 fn race(dir: &OwnedFd, kind: Kind, gate: &Gate) -> Result<(), Flaw> {
     let unavailable = |errno| Flaw::Refused(fault(Call::Open, Node::Private, errno));
     let rival = Rival::start(&mut || runs(dir, kind, gate, b'b')).map_err(unavailable)?;
@@ -161,6 +186,7 @@ fn make(dir: &OwnedFd, kind: Kind, name: &CStr, side: u8) -> Result<bool, Errno>
 }
 
 /// Whether a file with two names says so, by its descriptor and by both names.
+#[inline(never)]
 fn check_links(dir: &OwnedFd, kind: Kind) -> Result<(), Flaw> {
     match count_links(dir, kind) {
         Ok(2) => Ok(()),

@@ -6,7 +6,7 @@ use rustix::fd::BorrowedFd;
 use rustix::fs::fstatfs;
 use rustix::io::Errno;
 
-use crate::mountinfo;
+use crate::mountinfo::{self, Mount};
 
 /// A short text of the kernel's, cut to fit.
 ///
@@ -80,46 +80,56 @@ pub struct LocalLocks {
     pub record: bool,
 }
 
-/// The name of a file system, its number to `statfs(2)`, and its nature.
-type Known = (&'static [u8], u32, Nature);
+/// The name of a file system with zeros behind it, its number to `statfs(2)`, and its nature.
+type Known = ([u8; 8], u32, Nature);
+
+#[allow(clippy::indexing_slicing, reason = "only the compiler calls it, and would refuse")]
+const fn known(name: &[u8], number: u32, nature: Nature) -> Known {
+    let (mut padded, mut at, mut rest) = ([0; 8], 0, name);
+    while let [byte, others @ ..] = rest {
+        padded[at] = *byte;
+        (at, rest) = (at + 1, others);
+    }
+    (padded, number, nature)
+}
 
 static KNOWN: [Known; 35] = [
-    (b"ext4", 0xEF53, Nature::Local),
-    (b"ext3", 0xEF53, Nature::Local),
-    (b"ext2", 0xEF53, Nature::Local),
-    (b"xfs", 0x5846_5342, Nature::Local),
-    (b"btrfs", 0x9123_683E, Nature::Local),
-    (b"f2fs", 0xF2F5_2010, Nature::Local),
-    (b"tmpfs", 0x0102_1994, Nature::Local),
-    (b"ramfs", 0x8584_58F6, Nature::Local),
-    (b"zfs", 0x2FC1_2FC1, Nature::Local),
-    (b"bcachefs", 0xCA45_1A4E, Nature::Local),
-    (b"vfat", 0x4D44, Nature::Local),
-    (b"exfat", 0x2011_BAB0, Nature::Local),
-    (b"ntfs3", 0x7366_746E, Nature::Local),
-    (b"hfsplus", 0x482B, Nature::Local),
-    (b"udf", 0x1501_3346, Nature::Local),
-    (b"ubifs", 0x2405_1905, Nature::Local),
-    (b"overlay", 0x794C_7630, Nature::Layered),
-    (b"aufs", 0x6175_6673, Nature::Layered),
-    (b"ecryptfs", 0xF15F, Nature::Layered),
-    (b"nfs", 0x6969, Nature::Nfs),
-    (b"nfs4", 0x6969, Nature::Nfs),
-    (b"cifs", 0xFF53_4D42, Nature::Network),
-    (b"smb3", 0xFE53_4D42, Nature::Network),
-    (b"9p", 0x0102_1997, Nature::Network),
-    (b"ceph", 0x00C3_6400, Nature::Network),
-    (b"lustre", 0x0BD0_0BD0, Nature::Network),
-    (b"gfs2", 0x0116_1970, Nature::Network),
-    (b"ocfs2", 0x7461_636F, Nature::Network),
-    (b"gpfs", 0x4750_4653, Nature::Network),
-    (b"afs", 0x5346_414F, Nature::Network),
-    (b"fuse", 0x6573_5546, Nature::Foreign),
+    known(b"ext4", 0xEF53, Nature::Local),
+    known(b"ext3", 0xEF53, Nature::Local),
+    known(b"ext2", 0xEF53, Nature::Local),
+    known(b"xfs", 0x5846_5342, Nature::Local),
+    known(b"btrfs", 0x9123_683E, Nature::Local),
+    known(b"f2fs", 0xF2F5_2010, Nature::Local),
+    known(b"tmpfs", 0x0102_1994, Nature::Local),
+    known(b"ramfs", 0x8584_58F6, Nature::Local),
+    known(b"zfs", 0x2FC1_2FC1, Nature::Local),
+    known(b"bcachefs", 0xCA45_1A4E, Nature::Local),
+    known(b"vfat", 0x4D44, Nature::Local),
+    known(b"exfat", 0x2011_BAB0, Nature::Local),
+    known(b"ntfs3", 0x7366_746E, Nature::Local),
+    known(b"hfsplus", 0x482B, Nature::Local),
+    known(b"udf", 0x1501_3346, Nature::Local),
+    known(b"ubifs", 0x2405_1905, Nature::Local),
+    known(b"overlay", 0x794C_7630, Nature::Layered),
+    known(b"aufs", 0x6175_6673, Nature::Layered),
+    known(b"ecryptfs", 0xF15F, Nature::Layered),
+    known(b"nfs", 0x6969, Nature::Nfs),
+    known(b"nfs4", 0x6969, Nature::Nfs),
+    known(b"cifs", 0xFF53_4D42, Nature::Network),
+    known(b"smb3", 0xFE53_4D42, Nature::Network),
+    known(b"9p", 0x0102_1997, Nature::Network),
+    known(b"ceph", 0x00C3_6400, Nature::Network),
+    known(b"lustre", 0x0BD0_0BD0, Nature::Network),
+    known(b"gfs2", 0x0116_1970, Nature::Network),
+    known(b"ocfs2", 0x7461_636F, Nature::Network),
+    known(b"gpfs", 0x4750_4653, Nature::Network),
+    known(b"afs", 0x5346_414F, Nature::Network),
+    known(b"fuse", 0x6573_5546, Nature::Foreign),
     // A disk of this machine, as ntfs-3g has it.
-    (b"fuseblk", 0x6573_5546, Nature::Local),
-    (b"virtiofs", 0x6573_5546, Nature::Foreign),
-    (b"vboxsf", 0x786F_4256, Nature::Foreign),
-    (b"vmhgfs", 0xBACB_ACBC, Nature::Foreign),
+    known(b"fuseblk", 0x6573_5546, Nature::Local),
+    known(b"virtiofs", 0x6573_5546, Nature::Foreign),
+    known(b"vboxsf", 0x786F_4256, Nature::Foreign),
+    known(b"vmhgfs", 0xBACB_ACBC, Nature::Foreign),
 ];
 
 /// Options worth telling: whole, or up to the equals sign.
@@ -139,22 +149,19 @@ pub(super) fn look(dir: BorrowedFd<'_>) -> Result<FileSystem, Errno> {
     // The field's type differs between architectures; the magic number's 32 bits do not.
     #[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss)]
     let magic = fstatfs(dir)?.f_type as u32;
-    let mut found = None;
-    mountinfo::of(dir, &mut |mount| {
-        found = Some(FileSystem::new(magic, mount.name, mount.options, mount.super_options));
-    });
-    Ok(found.unwrap_or_else(|| {
-        FileSystem::new(magic, by_number(magic).map_or(b"unknown", |(name, ..)| name), b"", b"")
-    }))
+    let mut found = FileSystem::of(magic);
+    mountinfo::of(dir, &mut |mount| found.note(mount));
+    Ok(found)
 }
 
 /// What can be told of a path's file system without asking it. A relative path is not looked up.
 pub(super) fn guess(path: &[u8]) -> Option<FileSystem> {
-    let mut found = None;
+    let (mut found, mut any) = (FileSystem::of(0), false);
     mountinfo::of_path(path, &mut |mount| {
-        found = Some(FileSystem::new(0, mount.name, mount.options, mount.super_options));
+        found.note(mount);
+        any = true;
     });
-    found
+    any.then_some(found)
 }
 
 /// As much of a text as there is room for.
@@ -170,23 +177,36 @@ impl Clone for FileSystem {
 }
 
 impl FileSystem {
-    pub(super) fn new(magic: u32, name: &[u8], options: &[u8], super_options: &[u8]) -> FileSystem {
-        let mut all = FileSystem {
+    /// What the number tells.
+    pub(super) fn of(magic: u32) -> FileSystem {
+        let known = by_number(magic);
+        FileSystem {
             magic,
-            name: cut(name),
+            name: cut(known.map_or(b"unknown", name_of)),
             options: Text::new(),
-            nature: nature(name, magic),
+            nature: known.map_or(Nature::Foreign, |(.., nature)| *nature),
             local_locks: LocalLocks::default(),
-        };
-        for options in [options, super_options] {
+        }
+    }
+
+    /// Notes how it is mounted, in the place of what was known before.
+    fn note(&mut self, mount: &Mount<'_>) {
+        self.name = cut(mount.name);
+        self.options.clear();
+        self.local_locks = LocalLocks::default();
+        // By the name; where that is not known, by the number.
+        let by_name = KNOWN.iter().find(|known| name_of(known) == mount.name);
+        let known = by_name.or_else(|| by_number(self.magic));
+        self.nature = known.map_or(Nature::Foreign, |(.., nature)| *nature);
+        for options in [mount.options, mount.super_options] {
             for option in each(options) {
-                all.add(option);
+                self.add(option);
             }
         }
-        all
     }
 
     /// Notes an option, if it matters.
+    #[inline(never)]
     fn add(&mut self, option: &[u8]) {
         let key = option.split(|&byte| byte == b'=').next().unwrap_or(option);
         if !lists(TELLING, key) || self.has(option) {
@@ -235,10 +255,10 @@ fn lists(options: &[u8], option: &[u8]) -> bool {
     each(options).any(|one| one == option)
 }
 
-/// By the name; where that is not known, by the number.
-fn nature(name: &[u8], magic: u32) -> Nature {
-    let by_name = KNOWN.iter().find(|(known, ..)| *known == name);
-    by_name.or_else(|| by_number(magic)).map_or(Nature::Foreign, |(.., nature)| *nature)
+/// Its name, without the zeros.
+fn name_of((name, ..): &Known) -> &[u8] {
+    let len = name.iter().take_while(|&&byte| byte != 0).count();
+    name.get(..len).unwrap_or_default()
 }
 
 fn by_number(magic: u32) -> Option<&'static Known> {
@@ -248,6 +268,13 @@ fn by_number(magic: u32) -> Option<&'static Known> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    fn mounted(magic: u32, name: &str, options: &str, super_options: &str) -> FileSystem {
+        let [name, options, super_options] = [name, options, super_options].map(str::as_bytes);
+        let mut found = FileSystem::of(magic);
+        found.note(&Mount { name, options, super_options });
+        found
+    }
 
     #[test]
     fn mount_options_decide_where_locks_are_kept() {
@@ -261,18 +288,18 @@ mod tests {
             ("gfs2", "rw,localflocks", true, false),
             ("9p", "rw,trans=virtio", false, false),
         ] {
-            let found = FileSystem::new(0, name.as_bytes(), b"rw,relatime", options.as_bytes());
+            let found = mounted(0, name, "rw,relatime", options);
             assert_eq!(found.local_locks, LocalLocks { flock, record }, "{name} {options}");
         }
     }
 
     #[test]
     fn only_what_matters_is_told_and_once() {
-        let found = FileSystem::new(
+        let found = mounted(
             0x6969,
-            b"nfs4",
-            b"ro,relatime",
-            b"ro,vers=4.2,rsize=262144,soft,clientaddr=10.0.0.1,local_lock=none",
+            "nfs4",
+            "ro,relatime",
+            "ro,vers=4.2,rsize=262144,soft,clientaddr=10.0.0.1,local_lock=none",
         );
         assert_eq!(&found.options[..], b"ro,vers=4.2,soft,local_lock=none");
         assert!(found.gives_up() && found.has(b"vers=4.2") && !found.has(b"vers"));
@@ -289,7 +316,7 @@ mod tests {
             ("newfs", 0x1234_5678, Nature::Foreign),
             ("ext9", 0xEF53, Nature::Local),
         ] {
-            assert_eq!(nature(name.as_bytes(), magic), expected, "{name}");
+            assert_eq!(mounted(magic, name, "", "").nature, expected, "{name}");
         }
     }
 }

@@ -168,6 +168,7 @@ pub enum Doubt {
 /// let report = examine(c"/dev/shm", LIMIT_NS).unwrap();
 /// assert_eq!((report.clock_skew_ms, report.events), (Some(0), Some(true)));
 /// ```
+#[inline(never)]
 pub fn examine(dir: &CStr, limit_ns: u64) -> Result<Report, Fault> {
     let fault = |call, errno| crate::fault::fault(call, Node::Directory, errno);
     let sheet = sheet::Shared::new().map_err(|errno| fault(Call::Open, errno))?;

@@ -69,6 +69,7 @@ impl Scratch<'_> {
     }
 
     /// The second child's work: the existence kinds.
+    #[inline(never)]
     pub(super) fn existence_part(&self, sheet: &Sheet) {
         let slots = sheet.outcomes.iter().zip(&sheet.gates).skip(Kind::KERNEL.len());
         for ((number, kind), (slot, gate)) in (4..).zip(Kind::EXISTENCE).zip(slots) {

@@ -1,12 +1,16 @@
 //! Names, links and directories: the calls of existence locks.
 
+use core::ffi::CStr;
+
+use arrayvec::ArrayVec;
 use lock_core::fault::{Call, Fault};
 use lock_core::os::{
     CreateNew, Dirs, Links, Names, Node, ProcessState, Processes, Symlinks, Unnamed,
 };
 use lock_core::owner::Pid;
 use lock_core::payload::message::Message;
-use rustix::fd::OwnedFd;
+use lock_core::scheme::symlink;
+use rustix::fd::{BorrowedFd, OwnedFd};
 use rustix::fs::{self, AtFlags, OFlags, RenameFlags};
 use rustix::io::Errno;
 
@@ -16,7 +20,7 @@ use crate::fault::fault;
 use crate::place::FileName;
 
 /// What the owner link inside a lock directory is called.
-const OWNER: &core::ffi::CStr = c"owner";
+const OWNER: &CStr = c"owner";
 
 /// Mode of a lock directory, before the umask: never writable for the world.
 const DIRECTORY_MODE: fs::RawMode = 0o775;
@@ -97,11 +101,7 @@ impl Unnamed for Sys<'_> {
     }
 }
 
-fn link_by_proc(
-    file: &OwnedFd,
-    dir: rustix::fd::BorrowedFd<'_>,
-    name: &core::ffi::CStr,
-) -> Result<(), Errno> {
+fn link_by_proc(file: &OwnedFd, dir: BorrowedFd<'_>, name: &CStr) -> Result<(), Errno> {
     use rustix::fd::AsRawFd;
 
     // The message of a pid is its digits and a newline.
@@ -123,17 +123,15 @@ impl Symlinks for Sys<'_> {
     }
 }
 
-/// As long as a name at most, as rustix has it too where it cannot allocate; but this is less code.
-fn symlinkat(
-    target: &[u8],
-    dir: rustix::fd::BorrowedFd<'_>,
-    name: &core::ffi::CStr,
-) -> Result<(), Errno> {
-    if target.contains(&0) {
-        return Err(Errno::INVAL);
-    }
-    let target = FileName::new(&[target]).map_err(|_| Errno::NAMETOOLONG)?;
-    fs::symlinkat(target.as_c_str(), dir, name)
+/// As long as can be read back. Not by rustix's own way from bytes to a string with an end, which
+/// takes more room than this, and without allocation only 255 bytes.
+fn symlinkat(target: &[u8], dir: BorrowedFd<'_>, name: &CStr) -> Result<(), Errno> {
+    let mut whole = ArrayVec::<u8, { symlink::TARGET_MAX }>::new();
+    let filled =
+        whole.try_extend_from_slice(target).and_then(|()| whole.try_extend_from_slice(&[0]));
+    filled.map_err(|_| Errno::NAMETOOLONG)?;
+    let whole = CStr::from_bytes_with_nul(&whole).map_err(|_| Errno::INVAL)?;
+    fs::symlinkat(whole, dir, name)
 }
 
 impl Dirs for Sys<'_> {

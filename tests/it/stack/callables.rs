@@ -69,27 +69,22 @@ const CALLABLES: &[Callable] = &[
     },
     // `Main`, what a command is run by.
     Callable {
-        callers: &["lockbox_tool::main$", "lockbox_tool::command::main$"],
-        targets: &["lockbox_tool::command::"],
+        callers: &[
+            "lockbox_tool::main$",
+            "lockbox_tool::applet::main$",
+            "lockbox_tool::command::main$",
+        ],
+        targets: &["lockbox_tool::applet::", "lockbox_tool::command::"],
     },
     // `Steps`, what a convention does in its own way.
     Callable {
         callers: &["lock_rustix::alone::"],
         targets: &["<lock_rustix::alone::Steps>::of<", "lock_rustix::local::wait_on::<"],
     },
-    // The conventions that `identify` tries: `is_telling` and `read`.
+    // `Ways`, what a convention calls to lock.
     Callable {
-        callers: &["*lock_core::payload::identify::Findings"],
-        targets: &[
-            "lock_core::payload::python::",
-            "lock_core::payload::identify::read::",
-            "<lock_core::payload::identify::table::CONVENTIONS::{closure",
-        ],
-    },
-    // `fn(Dialect) -> bool`.
-    Callable {
-        callers: &["lock_core::payload::identify::read::pid_text$"],
-        targets: &["as core::ops::function::FnOnce<(lock_core::payload::pid_text::Dialect,)>>"],
+        callers: &["<lock_core::scheme::kernel::ways::Ways"],
+        targets: &["as lock_core::scheme::kernel::convention::Convention<"],
     },
     // `fn(&u8) -> bool`, where a run of bytes ends.
     Callable {
@@ -102,7 +97,19 @@ const CALLABLES: &[Callable] = &[
     // `&mut dyn FnMut(&[u8]) -> bool`, which sees lines.
     Callable {
         callers: &["lock_rustix::lines::for_each_line"],
-        targets: &["lock_rustix::mountinfo::of", "lock_rustix::lock_table::for_each::<"],
+        targets: &[
+            "lock_rustix::holders::for_each_lock::{closure#0}",
+            "lock_rustix::lock_table::for_each_dyn::{closure",
+            "lock_rustix::mountinfo::of",
+        ],
+    },
+    // `&mut dyn FnMut(&Line) -> bool`.
+    Callable {
+        callers: &["lock_rustix::lock_table::for_each_dyn"],
+        targets: &[
+            "lock_rustix::lock_table::find_flock",
+            "<lockbox_tool::command::list::List>::all::{closure",
+        ],
     },
     // `&mut dyn FnMut(&Mount)`.
     Callable {
@@ -115,7 +122,7 @@ const CALLABLES: &[Callable] = &[
     },
     // `&mut dyn FnMut(&Holding)`.
     Callable {
-        callers: &["lock_rustix::holders::for_each"],
+        callers: &["lock_rustix::holders::for_each", "lock_rustix::holders::for_each_lock"],
         targets: &[
             "lock_rustix::holders::holder::{closure#0}",
             "<lockbox_tool::command::list::List>::all::{closure#0}",
@@ -125,8 +132,10 @@ const CALLABLES: &[Callable] = &[
     Callable {
         callers: &["*lock_rustix::doctor::child::Rival>::start", "*doctor::child::elsewhere"],
         targets: &[
-            "lock_rustix::doctor::existence::",
-            "<lock_rustix::doctor::kernel::Calls>::try_elsewhere::{closure#0}",
+            "lock_rustix::doctor::existence::race::{closure",
+            "lock_rustix::doctor::existence::test_held::{closure",
+            "lock_rustix::doctor::existence::test_turns::{closure",
+            "lock_rustix::doctor::kernel::try_elsewhere::{closure#0}",
             "lock_rustix::doctor::scratch::delivers_events::{closure#0}",
         ],
     },
@@ -135,13 +144,13 @@ const CALLABLES: &[Callable] = &[
         callers: &["lock_rustix::doctor::child::run", "lock_rustix::doctor::part"],
         targets: &["lock_rustix::doctor::examine::{closure"],
     },
-    // The calls of a kernel kind.
+    // `fn(&Contender)`, while the lock is held.
     Callable {
-        callers: &[
-            "<lock_rustix::doctor::kernel::Calls>::take",
-            "<lock_rustix::doctor::kernel::Calls>::try_elsewhere::{closure#0}",
+        callers: &["lock_rustix::doctor::existence::take_turn"],
+        targets: &[
+            "lock_rustix::doctor::existence::test_held",
+            "lock_rustix::doctor::existence::test_turns::{closure",
         ],
-        targets: &["<lock_rustix::doctor::kernel::Calls>::of"],
     },
 ];
 

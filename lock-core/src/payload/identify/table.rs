@@ -1,261 +1,275 @@
 //! The conventions, one row each.
 
-use super::Convention;
-use super::read::{
-    always, link_identity, local_message, names_pid_and_host, never, nothing_in_it, pid_column,
-    pid_text, said,
-};
-use crate::os::FileType::{Directory, Regular, Symlink};
-use crate::payload::link_target::{Chromium, Emacs, Firefox, Mercurial};
-use crate::payload::nfs_info::NfsInfo;
-use crate::payload::parse::{Expected, ParseError, split_first};
-use crate::payload::pid_text::{ANONYMOUS, Dialect};
-use crate::payload::pidfile::Pidfile;
-use crate::payload::python;
-use crate::staleness::Claim;
+use super::read::{Format, Telling};
+use crate::os::FileType::{self, Directory, Regular, Symlink};
+
+/// A convention, as it is written here; see [`packed`](super::packed) for the executable.
+pub(super) struct Row {
+    pub(super) name: &'static str,
+    pub(super) rule: &'static str,
+    /// One of these, or this one.
+    pub(super) carriers: [FileType; 2],
+    pub(super) names: Names,
+    /// With a star at most, between spaces.
+    pub(super) patterns: &'static str,
+    pub(super) telling: Telling,
+    pub(super) format: Format,
+}
 
 /// What a convention calls its locks.
-#[derive(Debug)]
-pub(super) enum Name {
+#[derive(Clone, Copy, Debug)]
+pub(super) enum Names {
     /// Anything.
     Any,
-    /// One of these, as nobody else does: patterns with a star at most, between spaces.
-    Own(&'static str),
-    /// One of these, as others do too.
-    Shared(&'static str),
+    /// By one of the patterns, as nobody else does.
+    Own,
+    /// By one of the patterns, as others do too.
+    Shared,
 }
 
 /// Where several fit equally, the first is named first.
-pub(super) static CONVENTIONS: [Convention; 27] = [
-    Convention {
+pub(super) const ROWS: [Row; 27] = [
+    Row {
         name: "lockbox, symlink",
         rule: "free if its process is provably gone: by boot, namespaces, pid and start time",
-        carriers: &[Symlink],
-        file_name: Name::Any,
-        is_telling: always,
-        read: link_identity,
+        carriers: [Symlink; 2],
+        names: Names::Any,
+        patterns: "",
+        telling: Telling::Always,
+        format: Format::LinkIdentity,
     },
-    Convention {
+    Row {
         name: "lockbox, mkdir",
         rule: "free if the directory can be flocked, or its process is provably gone",
-        carriers: &[Directory],
-        file_name: Name::Any,
-        is_telling: always,
-        read: link_identity,
+        carriers: [Directory; 2],
+        names: Names::Any,
+        patterns: "",
+        telling: Telling::Always,
+        format: Format::LinkIdentity,
     },
-    Convention {
+    Row {
         name: "Lock_file_blocking.Nfs",
         rule: "free if the host is this one and no process has the pid and start time",
-        carriers: &[Regular],
-        file_name: Name::Own("*.nfs_lock"),
-        is_telling: always,
-        read: |file| NfsInfo::parse(file).map(|info| info.claim()),
+        carriers: [Regular; 2],
+        names: Names::Own,
+        patterns: "*.nfs_lock",
+        telling: Telling::Always,
+        format: Format::NfsInfo,
     },
-    Convention {
+    Row {
         name: "systemd",
         rule: "held while somebody has a record lock on it",
-        carriers: &[Regular],
-        file_name: Name::Own(".#*.lck"),
-        is_telling: never,
-        read: nothing_in_it,
+        carriers: [Regular; 2],
+        names: Names::Own,
+        patterns: ".#*.lck",
+        telling: Telling::Never,
+        format: Format::Nothing,
     },
-    Convention {
+    Row {
         name: "Emacs",
         rule: "free if the host is this one and was restarted, or has no such process",
-        carriers: &[Symlink, Regular],
-        file_name: Name::Own(".#*"),
-        is_telling: always,
-        read: |text| Emacs::parse(text)?.claim(),
+        carriers: [Symlink, Regular],
+        names: Names::Own,
+        patterns: ".#*",
+        telling: Telling::Always,
+        format: Format::Emacs,
     },
-    Convention {
+    Row {
         name: "Firefox",
         rule: "free if .parentlock can be locked, or the address is local and the process gone",
-        carriers: &[Symlink],
-        file_name: Name::Shared("lock"),
-        is_telling: always,
-        read: |target| Firefox::parse(target).map(|lock| lock.claim()),
+        carriers: [Symlink; 2],
+        names: Names::Shared,
+        patterns: "lock",
+        telling: Telling::Always,
+        format: Format::Firefox,
     },
-    Convention {
+    Row {
         name: "Mercurial",
         rule: "free if host and pid namespace are this process's and no process has the pid",
-        carriers: &[Symlink, Regular],
-        file_name: Name::Shared("lock wlock *.break"),
-        is_telling: |text| text.contains(&b'/'),
-        read: |text| Mercurial::parse(text)?.claim(),
+        carriers: [Symlink, Regular],
+        names: Names::Shared,
+        patterns: "lock wlock *.break",
+        telling: Telling::WithSlash,
+        format: Format::Mercurial,
     },
-    Convention {
+    Row {
         name: "Chromium",
         rule: "free if the host is this one and the pid is not a browser's",
-        carriers: &[Symlink],
-        file_name: Name::Own("SingletonLock"),
-        is_telling: never,
-        read: |target| Chromium::parse(target)?.claim(),
+        carriers: [Symlink; 2],
+        names: Names::Own,
+        patterns: "SingletonLock",
+        telling: Telling::Never,
+        format: Format::Chromium,
     },
-    Convention {
+    Row {
         name: "PostgreSQL",
         rule: "free if no process has the pid and nobody uses the shared memory of line 7",
-        carriers: &[Regular],
-        file_name: Name::Own("postmaster.pid .s.PGSQL.*.lock"),
-        is_telling: never,
-        read: |file| pid_text(file, |_| true),
+        carriers: [Regular; 2],
+        names: Names::Own,
+        patterns: "postmaster.pid .s.PGSQL.*.lock",
+        telling: Telling::Never,
+        format: Format::Pid,
     },
-    Convention {
+    Row {
         name: "X11",
         rule: "free if no process has the pid, or the file is not of eleven bytes",
-        carriers: &[Regular],
-        file_name: Name::Own(".X*-lock"),
-        is_telling: never,
-        read: pid_column,
+        carriers: [Regular; 2],
+        names: Names::Own,
+        patterns: ".X*-lock",
+        telling: Telling::Never,
+        format: Format::PidColumn,
     },
-    Convention {
+    Row {
         name: "UUCP",
         rule: "free if no process has the pid",
-        carriers: &[Regular],
-        file_name: Name::Own("LCK.*"),
-        is_telling: never,
-        read: |file| pid_text(file, |_| true),
+        carriers: [Regular; 2],
+        names: Names::Own,
+        patterns: "LCK.*",
+        telling: Telling::Never,
+        format: Format::Pid,
     },
-    Convention {
+    Row {
         name: "git, core.lockfilePid",
         rule: "names the holder of the lock beside it; git never breaks that",
-        carriers: &[Regular],
-        file_name: Name::Own("*~pid.lock"),
-        is_telling: always,
-        read: |file| pid_text(file, |dialect| dialect == Dialect::Tagged),
+        carriers: [Regular; 2],
+        names: Names::Own,
+        patterns: "*~pid.lock",
+        telling: Telling::Always,
+        format: Format::PidTagged,
     },
-    Convention {
+    Row {
         name: "Pidfile.jl",
         rule: "free if older than the taker's stale_age and its process gone, or 25 times as old",
-        carriers: &[Regular],
-        file_name: Name::Own("*.pidfile"),
-        is_telling: names_pid_and_host,
-        read: |file| Pidfile::parse(file).claim(),
+        carriers: [Regular; 2],
+        names: Names::Own,
+        patterns: "*.pidfile",
+        telling: Telling::WithPidAndHost,
+        format: Format::Pidfile,
     },
-    Convention {
+    Row {
         name: "BSD pidfile(3)",
         rule: "held while somebody has it flocked",
-        carriers: &[Regular],
-        file_name: Name::Shared("*.pid"),
-        is_telling: never,
-        read: |file| pid_text(file, |dialect| dialect == Dialect::Bare),
+        carriers: [Regular; 2],
+        names: Names::Shared,
+        patterns: "*.pid",
+        telling: Telling::Never,
+        format: Format::PidBare,
     },
-    Convention {
+    Row {
         name: "a daemon's pid file",
         rule: "free if no process has the pid, unless it is also locked",
-        carriers: &[Regular],
-        file_name: Name::Shared("*.pid"),
-        is_telling: never,
-        read: |file| pid_text(file, |dialect| dialect == Dialect::Line),
+        carriers: [Regular; 2],
+        names: Names::Shared,
+        patterns: "*.pid",
+        telling: Telling::Never,
+        format: Format::PidLine,
     },
-    Convention {
+    Row {
         name: "Python filelock, soft",
         rule: "free if the host is this one and no process has the pid",
-        carriers: &[Regular],
-        file_name: Name::Shared("*.lock"),
-        is_telling: never,
-        read: python::filelock,
+        carriers: [Regular; 2],
+        names: Names::Shared,
+        patterns: "*.lock",
+        telling: Telling::Never,
+        format: Format::Filelock,
     },
-    Convention {
+    Row {
         name: "Python flufl.lock",
         rule: "free ten seconds after the time of its last change, which lies in the future",
-        carriers: &[Regular],
-        file_name: Name::Any,
-        is_telling: always,
-        read: python::flufl,
+        carriers: [Regular; 2],
+        names: Names::Any,
+        patterns: "",
+        telling: Telling::Always,
+        format: Format::Flufl,
     },
-    Convention {
+    Row {
         name: "liblockfile",
         rule: "free if its process is gone or, where none is named, after five minutes",
-        carriers: &[Regular],
-        file_name: Name::Shared("*.lock"),
-        is_telling: never,
-        read: |file| pid_text(file, |dialect| matches!(dialect, Dialect::Line | Dialect::Nul)),
+        carriers: [Regular; 2],
+        names: Names::Shared,
+        patterns: "*.lock",
+        telling: Telling::Never,
+        format: Format::PidLineOrNul,
     },
-    Convention {
+    Row {
         name: "procmail",
         rule: "held until its age exceeds what lockfile -l says",
-        carriers: &[Regular],
-        file_name: Name::Shared("*.lock"),
-        is_telling: never,
-        read: |file| match file {
-            ANONYMOUS => Ok(Claim::default()),
-            _ => Err(ParseError::new(0, Expected::Byte(b'0'))),
-        },
+        carriers: [Regular; 2],
+        names: Names::Shared,
+        patterns: "*.lock",
+        telling: Telling::Never,
+        format: Format::Zero,
     },
-    Convention {
+    Row {
         name: "git",
         rule: "held until it is removed; its content is the new file",
-        carriers: &[Regular],
-        file_name: Name::Shared("*.lock"),
-        is_telling: never,
-        read: |_| Ok(Claim::default()),
+        carriers: [Regular; 2],
+        names: Names::Shared,
+        patterns: "*.lock",
+        telling: Telling::Never,
+        format: Format::Anything,
     },
-    Convention {
+    Row {
         name: "npm proper-lockfile",
         rule: "free if it was not touched for ten seconds",
-        carriers: &[Directory],
-        file_name: Name::Shared("*.lock"),
-        is_telling: never,
-        read: nothing_in_it,
+        carriers: [Directory; 2],
+        names: Names::Shared,
+        patterns: "*.lock",
+        telling: Telling::Never,
+        format: Format::Nothing,
     },
-    Convention {
+    Row {
         name: "SQLite, unix-dotfile",
         rule: "held until it is removed",
-        carriers: &[Directory],
-        file_name: Name::Shared("*.lock"),
-        is_telling: never,
-        read: nothing_in_it,
+        carriers: [Directory; 2],
+        names: Names::Shared,
+        patterns: "*.lock",
+        telling: Telling::Never,
+        format: Format::Nothing,
     },
-    Convention {
+    Row {
         name: "mkdir",
         rule: "held until it is removed",
-        carriers: &[Directory],
-        file_name: Name::Any,
-        is_telling: never,
-        read: nothing_in_it,
+        carriers: [Directory; 2],
+        names: Names::Any,
+        patterns: "",
+        telling: Telling::Never,
+        format: Format::Nothing,
     },
-    Convention {
+    Row {
         name: "a pid",
         rule: "free if no process has the pid",
-        carriers: &[Symlink],
-        file_name: Name::Any,
-        is_telling: never,
-        read: |target| pid_text(target, |dialect| dialect == Dialect::Bare),
+        carriers: [Symlink; 2],
+        names: Names::Any,
+        patterns: "",
+        telling: Telling::Never,
+        format: Format::PidBare,
     },
-    Convention {
+    Row {
         name: "Lock_file_blocking.Symlink",
         rule: "held until it is removed",
-        carriers: &[Symlink],
-        file_name: Name::Any,
-        is_telling: never,
-        read: said,
+        carriers: [Symlink; 2],
+        names: Names::Any,
+        patterns: "",
+        telling: Telling::Never,
+        format: Format::Said,
     },
-    Convention {
+    Row {
         name: "flock or lockf",
         rule: "held while somebody has it locked",
-        carriers: &[Regular],
-        file_name: Name::Any,
-        is_telling: never,
-        read: nothing_in_it,
+        carriers: [Regular; 2],
+        names: Names::Any,
+        patterns: "",
+        telling: Telling::Never,
+        format: Format::Nothing,
     },
-    Convention {
+    Row {
         name: "Lock_file_blocking",
         rule: "held while somebody has it flocked or record-locked",
-        carriers: &[Regular],
-        file_name: Name::Any,
-        is_telling: never,
-        read: local_message,
+        carriers: [Regular; 2],
+        names: Names::Any,
+        patterns: "",
+        telling: Telling::Never,
+        format: Format::Message,
     },
 ];
-
-/// Whether a name fits one of the patterns.
-pub(super) fn fits_any(patterns: &str, name: &[u8]) -> bool {
-    patterns.as_bytes().split(|&byte| byte == b' ').any(|pattern| fits(pattern, name))
-}
-
-fn fits(pattern: &[u8], name: &[u8]) -> bool {
-    match split_first(pattern, b'*') {
-        Some((start, end)) => name.strip_prefix(start).is_some_and(|rest| rest.ends_with(end)),
-        None => name == pattern,
-    }
-}

@@ -1,6 +1,7 @@
 //! Chromium and its relatives: `SingletonLock` → `HOST-PID`.
 
-use super::{Target, claim, decimal, join};
+use super::{Target, decimal, join, tell};
+use crate::owner::Owner;
 use crate::payload::parse::{self, Expected, ParseError, split_last};
 use crate::payload::write::WriteError;
 use crate::staleness::Claim;
@@ -48,7 +49,12 @@ impl<'a> Chromium<'a> {
     /// assert_eq!(claim.owner.to_string(), "pid 4711 on my-laptop");
     /// ```
     pub fn claim(&self) -> Result<Claim, ParseError> {
-        claim(self.host, 0, u64::from(self.pid.unwrap_or(0)))
+        parse::claim(|owner| self.tell(owner))
+    }
+
+    /// [`claim`](Chromium::claim), where the owner is.
+    pub(crate) fn tell(&self, owner: &mut Owner) -> Result<(), ParseError> {
+        tell(owner, self.host, 0, u64::from(self.pid.unwrap_or(0)))
     }
 }
 

@@ -1,9 +1,8 @@
 //! Emacs: `.#NAME` → `USER@HOST.PID:BOOT`.
 
-use super::{Target, claim, decimal, join};
-use crate::owner::Text;
-use crate::payload::parse;
-use crate::payload::parse::{Expected, ParseError, split_first, split_last};
+use super::{Target, decimal, join, tell};
+use crate::owner::Owner;
+use crate::payload::parse::{self, Expected, ParseError, split_first, split_last};
 use crate::payload::write::WriteError;
 use crate::staleness::Claim;
 
@@ -81,9 +80,13 @@ impl<'a> Emacs<'a> {
     /// assert_eq!(claim.owner.to_string(), "pid 4711 on vm (\"ada\")");
     /// ```
     pub fn claim(&self) -> Result<Claim, ParseError> {
-        let mut claim = claim(self.host, self.user.len().saturating_add(1), self.pid)?;
-        claim.owner.message = Text::try_from(self.user).ok();
-        Ok(claim)
+        parse::claim(|owner| self.tell(owner))
+    }
+
+    /// [`claim`](Emacs::claim), where the owner is.
+    pub(crate) fn tell(&self, owner: &mut Owner) -> Result<(), ParseError> {
+        owner.note_message(self.user);
+        tell(owner, self.host, self.user.len().saturating_add(1), self.pid)
     }
 }
 

@@ -64,6 +64,15 @@ impl Firefox {
         Claim { owner, ..Claim::default() }
     }
 
+    /// What a target says about the holder, where the owner is.
+    #[inline(never)]
+    pub(crate) fn tell(target: &[u8], owner: &mut Owner) -> Result<(), ParseError> {
+        owner.pid = Pid::new(u64::from(Firefox::parse(target)?.pid));
+        // An address is read only if it is written as `address` would.
+        owner.note_host(split_first(target, b':').unwrap_or_default().0);
+        Ok(())
+    }
+
     fn address(&self) -> Host {
         let [first, rest @ ..] = self.address.octets();
         let address = build(|out| {

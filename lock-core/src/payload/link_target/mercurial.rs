@@ -1,7 +1,7 @@
 //! Mercurial: `lock`, `wlock` → `HOST/NAMESPACE:PID` on Linux, `HOST:PID` elsewhere.
 
-use super::{Target, claim, decimal, join};
-use crate::owner::PidNamespace;
+use super::{Target, decimal, join, tell};
+use crate::owner::{Owner, PidNamespace};
 use crate::payload::parse::{self, Expected, ParseError, split_first, split_last};
 use crate::payload::write::{WriteError, build};
 use crate::staleness::Claim;
@@ -75,9 +75,13 @@ impl<'a> Mercurial<'a> {
     /// assert_eq!(claim.owner.pid_namespace, Some(PidNamespace(0xefff_fffc)));
     /// ```
     pub fn claim(&self) -> Result<Claim, ParseError> {
-        let mut claim = claim(self.host, 0, u64::from(self.pid))?;
-        claim.owner.pid_namespace = self.pid_namespace;
-        Ok(claim)
+        parse::claim(|owner| self.tell(owner))
+    }
+
+    /// [`claim`](Mercurial::claim), where the owner is.
+    pub(crate) fn tell(&self, owner: &mut Owner) -> Result<(), ParseError> {
+        owner.pid_namespace = self.pid_namespace;
+        tell(owner, self.host, 0, u64::from(self.pid))
     }
 }
 

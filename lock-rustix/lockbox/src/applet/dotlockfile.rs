@@ -83,8 +83,17 @@ static OPTIONS: [u8; packed_len(&KNOWN)] = pack(&KNOWN);
 
 #[inline(never)]
 pub(crate) fn main(stack: &mut Stack, at: usize) -> u8 {
-    let (settings, at) = match read(stack, at) {
-        Ok(read) => read,
+    let mut settings = Settings {
+        action: Action::Lock,
+        retries: Some(5),
+        interval_s: None,
+        with_pid: false,
+        quiet: false,
+        pass_status: false,
+        mailbox: false,
+    };
+    let at = match settings.read(stack, at) {
+        Ok(at) => at,
         Err(status) => return status,
     };
     let mailbox = mailbox_lock(stack.environment());
@@ -115,48 +124,40 @@ pub(crate) fn main(stack: &mut Stack, at: usize) -> u8 {
     }
 }
 
-fn read(stack: &Stack, at: usize) -> Result<(Settings, usize), u8> {
-    let mut settings = Settings {
-        action: Action::Lock,
-        retries: Some(5),
-        interval_s: None,
-        with_pid: false,
-        quiet: false,
-        pass_status: false,
-        mailbox: false,
-    };
-    let mut options = Options::new(stack.args(), at, &OPTIONS);
-    while let Some(key) = options.next() {
-        match key {
-            b'l' => settings.action = Action::Lock,
-            b'u' => settings.action = Action::Unlock,
-            b't' => settings.action = Action::Touch,
-            b'c' => settings.action = Action::Check,
-            b'm' => settings.mailbox = true,
-            b'p' => settings.with_pid = true,
-            b'q' => settings.quiet = true,
-            b'P' => settings.pass_status = true,
-            b'r' if options.argument() == b"-1" => settings.retries = None,
-            _ => {
-                let argument = options.argument();
-                let number = nonempty_decimal(argument);
-                let Some(number) = number else {
-                    let mut out = Out::stderr();
-                    out.text("dotlockfile: -").bytes(&[key]).text(" ").foreign(argument);
-                    out.text(": invalid argument\n");
-                    return Err(ERROR);
-                };
-                if key == b'r' {
-                    settings.retries = Some(number);
-                } else {
-                    settings.interval_s = Some(number);
+impl Settings {
+    /// Reads the options; answers where they end.
+    #[inline(never)]
+    fn read(&mut self, stack: &Stack, at: usize) -> Result<usize, u8> {
+        let mut options = Options::new(stack.args(), at, &OPTIONS);
+        while let Some(key) = options.next() {
+            let argument = options.argument();
+            match key {
+                b'l' => self.action = Action::Lock,
+                b'u' => self.action = Action::Unlock,
+                b't' => self.action = Action::Touch,
+                b'c' => self.action = Action::Check,
+                b'm' => self.mailbox = true,
+                b'p' => self.with_pid = true,
+                b'q' => self.quiet = true,
+                b'P' => self.pass_status = true,
+                b'r' if argument == b"-1" => self.retries = None,
+                _ => {
+                    let number = nonempty_decimal(argument);
+                    if number.is_none() {
+                        let mut out = Out::stderr();
+                        out.fill("dotlockfile: -% ", &[key]);
+                        out.fill("%: invalid argument\n", argument);
+                        return Err(ERROR);
+                    }
+                    if key == b'r' {
+                        self.retries = number;
+                    } else {
+                        self.interval_s = number;
+                    }
                 }
             }
         }
-    }
-    match options.operands() {
-        Ok(at) => Ok((settings, at)),
-        Err(_) => Err(usage()),
+        options.operands().map_err(|_| usage())
     }
 }
 
@@ -231,8 +232,8 @@ fn lock(stack: &mut Stack, settings: &Settings, path: &CStr, command_at: usize) 
 fn failed(settings: &Settings, path: &CStr, fault: Fault) -> u8 {
     if !settings.quiet {
         let mut out = Out::stderr();
-        out.text("dotlockfile: ").foreign(path.to_bytes()).text(": ");
-        out.text(fault.kind.reason()).text("\n");
+        out.fill("dotlockfile: %: ", path.to_bytes());
+        out.fill("%\n", fault.kind.reason().as_bytes());
     }
     match fault.kind {
         FaultKind::Denied | FaultKind::ReadOnly => CANNOT_MAKE,

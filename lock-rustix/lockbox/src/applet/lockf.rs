@@ -15,7 +15,7 @@ use lock_rustix::rustix::io::Errno;
 use lock_rustix::sys::Sys;
 
 use crate::hold::{Guard, run_under};
-use crate::number::{decimal, nonempty_decimal};
+use crate::number::nonempty_decimal;
 use crate::options::{Known, Options, pack, packed_len};
 use crate::out::Out;
 use crate::stack::Stack;
@@ -56,31 +56,38 @@ static OPTIONS: [u8; packed_len(&KNOWN)] = pack(&KNOWN);
 
 #[inline(never)]
 pub(crate) fn main(stack: &mut Stack, at: usize) -> u8 {
-    let args = stack.args();
-    let mut options = Options::new(args, at, &OPTIONS);
     let mut settings =
         Settings { keep: false, no_create: false, silent: false, patience: Patience::Forever };
-    while let Some(key) = options.next() {
-        match key {
-            b'k' => settings.keep = true,
-            b'n' => settings.no_create = true,
-            b's' => settings.silent = true,
-            // How the file is opened; here always for reading and writing where that is allowed.
-            b'w' => {}
-            _ => match decimal(options.argument()) {
-                Some(0) if !options.argument().is_empty() => settings.patience = Patience::None,
-                Some(seconds) if seconds > 0 => {
-                    settings.patience = Patience::For(seconds.saturating_mul(1_000_000_000));
-                }
-                _ => return usage(),
-            },
-        }
-    }
-    let Ok(at) = options.operands() else { return usage() };
+    let Some(at) = settings.read(stack, at) else { return usage() };
+    let args = stack.args();
     match (args.get(at), args.get(at + 1)) {
         (Some(path), Some(command)) => run(stack, &settings, path, at + 1, command),
         (Some(number), None) => lock_descriptor(&settings, number),
         _ => usage(),
+    }
+}
+
+impl Settings {
+    /// Reads the options; answers where they end, unless one is wrong.
+    #[inline(never)]
+    fn read(&mut self, stack: &Stack, at: usize) -> Option<usize> {
+        let mut options = Options::new(stack.args(), at, &OPTIONS);
+        while let Some(key) = options.next() {
+            match key {
+                b'k' => self.keep = true,
+                b'n' => self.no_create = true,
+                b's' => self.silent = true,
+                // How the file is opened; here always for reading and writing where it may be.
+                b'w' => {}
+                _ => {
+                    self.patience = match nonempty_decimal(options.argument())? {
+                        0 => Patience::None,
+                        seconds => Patience::For(seconds.saturating_mul(1_000_000_000)),
+                    }
+                }
+            }
+        }
+        options.operands().ok()
     }
 }
 
@@ -151,6 +158,6 @@ fn lock_descriptor(settings: &Settings, number: &CStr) -> u8 {
 fn say(settings: &Settings, path: &CStr, what: &str) {
     if !settings.silent {
         let mut out = Out::stderr();
-        out.text("lockf: ").foreign(path.to_bytes()).text(": ").text(what).text("\n");
+        out.fill("lockf: %: ", path.to_bytes()).fill("%\n", what.as_bytes());
     }
 }

@@ -11,7 +11,7 @@ use lock_core::staleness::{Claim, Verdict};
 use lock_rustix::rustix::fs::{AtFlags, CWD, unlinkat};
 
 use super::mail::{DotLock, mailbox_lock};
-use crate::number::decimal;
+use crate::number::{decimal, nonempty_decimal};
 use crate::out::Out;
 use crate::stack::{Args, Stack};
 use crate::status as exit;
@@ -41,31 +41,23 @@ pub(crate) fn main(stack: &Stack, at: usize) -> u8 {
     let mut settings = Settings { sleep_s: 8, retries: None, force_age_s: 0, invert: false };
     // A signal must not leave made files behind.
     sys::block(SignalSet::of(&[HUP, INT, QUIT, TERM]));
-    let mailbox = stack.environment_ref();
+    let path = mailbox_lock(stack.environment_ref());
+    let mailbox = CStr::from_bytes_until_nul(&path).unwrap_or_default();
     let mut next = at;
     let mut any = false;
     while let Some(arg) = args.get(next) {
         next += 1;
+        let mut is_lock = true;
         let outcome = match arg.to_bytes() {
-            [b'-', option @ ..] if !option.is_empty() => match option {
-                b"ml" => {
-                    any = true;
-                    take_mailbox(&settings, mailbox)
-                }
-                b"mu" => {
-                    any = true;
-                    let path = mailbox_lock(mailbox);
-                    let path = CStr::from_bytes_until_nul(&path).unwrap_or_default();
-                    unlinkat(CWD, path, AtFlags::empty()).map_err(|_| UNAVAILABLE)
-                }
-                _ if settings.read(option, args, &mut next) => Ok(()),
-                _ => Err(usage()),
-            },
-            _ => {
-                any = true;
-                take(&settings, arg)
+            b"-ml" => take(&settings, mailbox),
+            b"-mu" => unlinkat(CWD, mailbox, AtFlags::empty()).map_err(|_| UNAVAILABLE),
+            [b'-', option @ ..] if !option.is_empty() => {
+                is_lock = false;
+                if settings.read(option, args, &mut next) { Ok(()) } else { Err(usage()) }
             }
+            _ => take(&settings, arg),
         };
+        any |= is_lock;
         if let Err(status) = outcome {
             if status != exit::USAGE {
                 undo(args, at, next - 1);
@@ -78,39 +70,33 @@ pub(crate) fn main(stack: &Stack, at: usize) -> u8 {
 
 impl Settings {
     /// Reads one option; `false` if it is wrong.
+    #[inline(never)]
     fn read(&mut self, option: &'static [u8], args: Args, next: &mut usize) -> bool {
         let (letter, rest) = option.split_at_checked(1).unwrap_or_default();
-        let mut number = || {
-            let text = if rest.is_empty() {
-                *next += 1;
-                args.get(*next - 1).map_or(&b""[..], CStr::to_bytes)
-            } else {
-                rest
-            };
-            if text.is_empty() { None } else { Some(text) }
-        };
         match letter {
-            b"!" if rest.is_empty() => self.invert = !self.invert,
-            b"r" => match number() {
-                Some(b"-1") => self.retries = None,
-                Some(text) => match decimal(text) {
-                    Some(retries) => self.retries = Some(retries),
-                    None => return false,
-                },
-                None => return false,
-            },
-            b"l" => match number().and_then(decimal) {
-                Some(age_s) => self.force_age_s = age_s,
-                None => return false,
-            },
-            // Forcing needs no pause here.
-            b"s" => return number().and_then(decimal).is_some(),
-            _ => match decimal(option) {
-                Some(sleep_s) => self.sleep_s = sleep_s,
-                None => return false,
-            },
+            b"!" if rest.is_empty() => {
+                self.invert = !self.invert;
+                return true;
+            }
+            b"r" | b"l" | b"s" => {}
+            _ => return decimal(option).inspect(|&sleep_s| self.sleep_s = sleep_s).is_some(),
         }
-        true
+        let mut text = rest;
+        if text.is_empty() {
+            text = args.bytes(*next);
+            *next += 1;
+        }
+        let number = nonempty_decimal(text);
+        match letter {
+            b"r" => {
+                self.retries = number;
+                return number.is_some() || text == b"-1";
+            }
+            b"l" => self.force_age_s = number.unwrap_or(0),
+            // Forcing needs no pause here.
+            _ => {}
+        }
+        number.is_some()
     }
 
     fn status(&self, status: u8) -> u8 {
@@ -125,11 +111,6 @@ impl Settings {
 fn usage() -> u8 {
     Out::stderr().text(USAGE);
     exit::USAGE
-}
-
-fn take_mailbox(settings: &Settings, environment: &crate::stack::Environment) -> Result<(), u8> {
-    let path = mailbox_lock(environment);
-    take(settings, CStr::from_bytes_until_nul(&path).unwrap_or_default())
 }
 
 fn take(settings: &Settings, path: &CStr) -> Result<(), u8> {
@@ -186,7 +167,7 @@ fn pray(path: &CStr) -> u8 {
 
 fn say(what: &str, path: &CStr) {
     let mut out = Out::stderr();
-    out.text("lockfile: ").text(what).text(" \"").foreign(path.to_bytes()).text("\"\n");
+    out.fill("lockfile: % ", what.as_bytes()).fill("\"%\"\n", path.to_bytes());
 }
 
 /// Removes the files that were made so far: the operands before `end`.

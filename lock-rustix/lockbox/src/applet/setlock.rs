@@ -76,6 +76,6 @@ pub(crate) fn main(stack: &Stack, at: usize) -> u8 {
 
 fn fatal(what: &str, path: &CStr, why: &str) {
     let mut out = Out::stderr();
-    out.text("setlock: fatal: unable to ").text(what).text(" ").foreign(path.to_bytes());
-    out.text(": ").text(why).text("\n");
+    out.fill("setlock: fatal: unable to % ", what.as_bytes());
+    out.fill("%: ", path.to_bytes()).fill("%\n", why.as_bytes());
 }

@@ -3,12 +3,13 @@
 use core::ffi::CStr;
 
 use lock_core::kind::Kind;
+use lock_core::owner::Pid;
 use lock_rustix::doctor::{Doubt, Finding, Flaw, LIMIT_NS, Report, examine};
 
 use super::report::{failed, fault_text};
 use super::settings::Settings;
 use super::wrong_usage;
-use crate::json;
+use crate::json::Filling;
 use crate::out::Out;
 use crate::stack::Stack;
 use crate::status as exit;
@@ -23,10 +24,10 @@ pub(super) const ALLOWED: &[u8] = b"jkw";
 
 #[inline(never)]
 pub(super) fn main(stack: &Stack, at: usize) -> u8 {
-    let (settings, dir) = match Settings::read(stack, at, ALLOWED, false) {
-        Ok((settings, dir, _)) => (settings, dir),
-        Err(status) => return status,
-    };
+    Settings::with_path(stack, at, ALLOWED, examine_and_tell)
+}
+
+fn examine_and_tell(settings: &Settings, dir: &CStr) -> u8 {
     if settings.cluster {
         return wrong_usage("kind 'dlm' locks no directory's files", b"");
     }
@@ -34,78 +35,80 @@ pub(super) fn main(stack: &Stack, at: usize) -> u8 {
         Patience::For(ns) => ns,
         _ => LIMIT_NS,
     };
-    let report = match examine(dir, limit_ns) {
+    let examined = examine(dir, limit_ns);
+    let report = match &examined {
         Ok(report) => report,
-        Err(fault) => return failed(dir, fault),
+        Err(fault) => return failed(dir, *fault),
     };
     let mut out = Out::stdout();
     if settings.json {
-        print_json(&mut out, dir, &report);
+        print_json(&mut out, dir, report);
     } else {
-        print_text(&mut out, dir, &report);
+        print_text(&mut out, dir, report);
     }
     let asked = settings.kind_given.then_some(settings.kind);
-    worst(&report, asked)
+    worst(report, asked)
 }
 
 /// The exit status: the worst that is true of any kind, or of the one that is asked about.
 fn worst(report: &Report, asked: Option<Kind>) -> u8 {
-    let statuses =
-        report.findings.iter().filter(|(kind, _)| asked.is_none_or(|asked| asked == *kind)).map(
-            |(_, finding)| match finding {
-                Finding::Sound => 0,
-                Finding::Unsafe(_) => UNSAFE,
-                Finding::Hangs | Finding::Unknown(Doubt::AfterHang) => exit::IO_ERROR,
-                Finding::Unknown(Doubt::NotTested(fault)) => exit::of(*fault),
-                _ => UNKNOWN,
-            },
-        );
-    // What is known to be wrong says more than what is not known.
-    let weight = |status: &u8| if *status == UNSAFE { UNKNOWN + 1 } else { *status };
-    statuses.max_by_key(weight).unwrap_or(UNKNOWN)
+    let mut worst = None;
+    for (kind, finding) in &report.findings {
+        let status = match finding {
+            Finding::Sound => 0,
+            Finding::Unsafe(_) => UNSAFE,
+            Finding::Hangs | Finding::Unknown(Doubt::AfterHang) => exit::IO_ERROR,
+            Finding::Unknown(Doubt::NotTested(fault)) => exit::of(*fault),
+            _ => UNKNOWN,
+        };
+        // What is known to be wrong says more than what is not known.
+        let weight = |status| if status == UNSAFE { UNKNOWN + 1 } else { status };
+        let counts = asked.is_none_or(|asked| asked == *kind);
+        if counts && worst.is_none_or(|worst| weight(status) >= weight(worst)) {
+            worst = Some(status);
+        }
+    }
+    worst.unwrap_or(UNKNOWN)
 }
 
+#[inline(never)]
 fn print_text(out: &mut Out, dir: &CStr, report: &Report) {
-    out.foreign(dir.to_bytes()).text(": ");
+    out.fill("%: ", dir.to_bytes());
     match &report.file_system {
         Some(found) => {
             out.foreign(&found.name);
             if !found.options.is_empty() {
-                out.text(" (").foreign(&found.options).text(")");
+                out.fill(" (%)", &found.options);
             }
-            out.text(", ").text(found.nature.reach());
+            out.fill(", %", found.nature.reach().as_bytes());
         }
         None => {
             out.text("the file system does not answer");
         }
     }
     if let Some(skew_ms) = report.clock_skew_ms.filter(|&ms| ms != 0) {
-        out.text("; its clock is ").number(skew_ms.unsigned_abs());
-        out.text(if skew_ms < 0 { " ms behind" } else { " ms ahead" });
+        out.fill_number("; its clock is % ms ", skew_ms.unsigned_abs());
+        out.text(if skew_ms < 0 { "behind" } else { "ahead" });
     }
-    out.text("\n");
     for (kind, finding) in &report.findings {
-        out.text(kind.name()).text(": ").text(finding.word());
-        if let Some(reason) = finding.reason() {
-            out.text(": ").text(reason);
-        }
+        out.fill("\n%: ", kind.name().as_bytes()).text(finding.word());
+        out.fill_some(": %", finding.reason().map(str::as_bytes));
         detail(out, *finding);
-        out.text("\n");
     }
     for remark in report.remarks() {
-        out.text("note: ").text(remark.sentence()).text("\n");
+        out.fill("\nnote: %", remark.sentence().as_bytes());
     }
     if let Some(leftover) = &report.leftover {
-        out.text("note: remove ").foreign(dir.to_bytes()).text("/");
-        out.foreign(leftover.as_c_str().to_bytes()).text(" when it can be\n");
+        out.fill("\nnote: remove %/", dir.to_bytes());
+        out.fill("% when it can be", leftover.as_c_str().to_bytes());
     }
     if let Some(pid) = report.stuck {
-        out.text("note: process ").number(pid.get());
-        out.text(" hangs in the kernel until the file system answers\n");
+        let text = "\nnote: process % hangs in the kernel until the file system answers";
+        out.fill_number(text, pid.get());
     }
     let advice = report.advice();
-    out.text("choose ").text(advice.kind.map_or("none", Kind::name)).text(": ");
-    out.text(advice.why).text("\n");
+    out.fill("\nchoose %: ", advice.kind.map_or("none", Kind::name).as_bytes());
+    out.fill("%\n", advice.why.as_bytes());
 }
 
 /// Adds what failed, with which error.
@@ -116,55 +119,51 @@ fn detail(out: &mut Out, finding: Finding) {
         out.text(")");
     }
     if let Finding::Unsafe(Flaw::LinkCount(links)) = finding {
-        out.text(" (").number(links).text(" for 2)");
+        out.fill_number(" (% for 2)", links);
     }
 }
 
 fn print_json(out: &mut Out, dir: &CStr, report: &Report) {
     let system = report.file_system.as_ref();
-    out.text("{\"path\":");
-    json::string(out, dir.to_bytes());
-    out.text(",\"file_system\":");
-    json::maybe(out, system.map(|found| &found.name[..]));
-    out.text(",\"options\":");
-    json::maybe(out, system.map(|found| &found.options[..]));
-    out.text(",\"clock_skew_ms\":");
-    if report.clock_skew_ms.is_some_and(|ms| ms < 0) {
-        out.text("-");
-    }
-    json::number(out, report.clock_skew_ms.map(i64::unsigned_abs));
-    out.text(",\"events\":").text(match report.events {
-        Some(true) => "true",
-        Some(false) => "false",
-        None => "null",
-    });
-    out.text(",\"kinds\":[");
+    let behind = if report.clock_skew_ms.is_some_and(|ms| ms < 0) { "-" } else { "" };
+    Filling::new(out, r#"{"path":%,"file_system":%,"options":%,"clock_skew_ms":"#)
+        .string(Some(dir.to_bytes()))
+        .string(system.map(|found| &found.name[..]))
+        .string(system.map(|found| &found.options[..]))
+        .go_on();
+    out.text(behind);
+    Filling::new(out, "%").number(report.clock_skew_ms.map(i64::unsigned_abs));
+    out.fill(
+        r#","events":%,"kinds":["#,
+        match report.events {
+            Some(true) => b"true",
+            Some(false) => b"false",
+            None => b"null",
+        },
+    );
     let mut separator = "";
     for (kind, finding) in &report.findings {
-        out.text(separator).text("{\"kind\":\"").text(kind.name());
-        out.text("\",\"finding\":\"").text(finding.word()).text("\",\"why\":");
-        json::maybe(out, finding.reason().map(str::as_bytes));
-        out.text(",\"errno\":");
-        let errno = finding.fault().map(|fault| u64::from(fault.errno));
-        json::number(out, errno);
-        out.text("}");
+        out.text(separator);
+        Filling::new(out, r#"{"kind":%,"finding":%,"why":%,"errno":%}"#)
+            .string(Some(kind.name().as_bytes()))
+            .string(Some(finding.word().as_bytes()))
+            .string(finding.reason().map(str::as_bytes))
+            .number(finding.fault().map(|fault| u64::from(fault.errno)))
+            .go_on();
         separator = ",";
     }
-    out.text("],\"notes\":[");
+    out.text(r#"],"notes":["#);
     separator = "";
     for remark in report.remarks() {
         out.text(separator);
-        json::string(out, remark.sentence().as_bytes());
+        Filling::new(out, "%").string(Some(remark.sentence().as_bytes()));
         separator = ",";
     }
     let advice = report.advice();
-    out.text("],\"leftover\":");
-    json::maybe(out, report.leftover.as_ref().map(|name| name.as_c_str().to_bytes()));
-    out.text(",\"stuck\":");
-    json::number(out, report.stuck.map(lock_core::owner::Pid::get));
-    out.text(",\"choose\":");
-    json::maybe(out, advice.kind.map(|kind| kind.name().as_bytes()));
-    out.text(",\"because\":");
-    json::string(out, advice.why.as_bytes());
-    out.text("}\n");
+    Filling::new(out, concat!(r#"],"leftover":%,"stuck":%,"choose":%,"because":%}"#, "\n"))
+        .string(report.leftover.as_ref().map(|name| name.as_c_str().to_bytes()))
+        .number(report.stuck.map(Pid::get))
+        .string(advice.kind.map(|kind| kind.name().as_bytes()))
+        .string(Some(advice.why.as_bytes()))
+        .go_on();
 }

@@ -17,7 +17,7 @@ use super::report::failed;
 use super::settings::Settings;
 use crate::existence::own_fault;
 use crate::holder::describe;
-use crate::json;
+use crate::json::Filling;
 use crate::out::Out;
 use crate::stack::Stack;
 
@@ -28,11 +28,9 @@ pub(super) const ALLOWED: &[u8] = b"j";
 
 #[inline(never)]
 pub(super) fn main(stack: &Stack, at: usize) -> u8 {
-    let (settings, path) = match Settings::read(stack, at, ALLOWED, false) {
-        Ok((settings, path, _)) => (settings, path),
-        Err(status) => return status,
-    };
-    explain(&settings, path).map_or_else(|fault| failed(path, fault), |()| 0)
+    Settings::with_path(stack, at, ALLOWED, |settings, path| {
+        explain(settings, path).map_or_else(|fault| failed(path, fault), |()| 0)
+    })
 }
 
 fn explain(settings: &Settings, path: &CStr) -> Result<(), Fault> {
@@ -51,14 +49,16 @@ fn explain(settings: &Settings, path: &CStr) -> Result<(), Fault> {
     };
     let mut out = Out::stdout();
     if settings.json {
-        out.text("{\"path\":");
-        json::string(&mut out, path.to_bytes());
-        out.text(",\"type\":\"").text(type_name(carrier)).text("\",\"conventions\":[");
+        Filling::new(&mut out, r#"{"path":%,"type":%,"conventions":["#)
+            .string(Some(path.to_bytes()))
+            .string(Some(type_name(carrier).as_bytes()))
+            .go_on();
     } else {
-        out.foreign(path.to_bytes()).text(": a ").text(type_name(carrier));
+        out.fill("%: a ", path.to_bytes()).text(type_name(carrier));
     }
     let mut first = true;
-    for finding in identify(carrier, name.to_bytes(), content) {
+    let mut findings = identify(carrier, name.to_bytes(), content);
+    while let Some(finding) = &findings.next() {
         let standing = finding.claim.as_ref().ok().map(|claim| {
             // Only what is not touched here counts: the processes, not the flock.
             let verdict = verdict(&sys, &terms, Some(claim), 0, false);
@@ -66,9 +66,9 @@ fn explain(settings: &Settings, path: &CStr) -> Result<(), Fault> {
         });
         if settings.json {
             out.text(if first { "" } else { "," });
-            print_json(&mut out, &finding, standing);
+            print_json(&mut out, finding, standing);
         } else {
-            print_text(&mut out, &finding, standing, first);
+            print_text(&mut out, finding, standing, first);
         }
         first = false;
     }
@@ -124,6 +124,7 @@ fn what_follows(claim: &Claim, verdict: Verdict) -> &'static str {
     }
 }
 
+#[inline(never)]
 fn print_text(
     out: &mut Out,
     finding: &Finding,
@@ -141,36 +142,33 @@ fn print_text(
         }
         Err(error) => {
             // In words it would take more bytes than all the rest of this command.
-            out.text(", but not as it writes them, from byte ").number(u64::from(error.at));
-            out.text(" on");
+            out.fill_number(", but not as it writes them, from byte % on", u64::from(error.at));
         }
     }
-    out.text("\n");
-    if let Some((_, follows)) = standing {
-        out.text("    ").text(follows).text("\n");
-    }
-    out.text("    rule: ").text(finding.convention.rule).text("\n");
+    out.fill_some("\n    %", standing.map(|(_, follows)| follows.as_bytes()));
+    out.fill("\n    rule: %\n", finding.convention.rule.as_bytes());
 }
 
+#[inline(never)]
 fn print_json(out: &mut Out, finding: &Finding, standing: Option<(Verdict, &'static str)>) {
-    out.text("{\"name\":");
-    json::string(out, finding.convention.name.as_bytes());
-    out.text(",\"state\":\"").text(match standing {
+    const OBJECT: &str = concat!(
+        r#"{"name":%,"state":%,"owner":{"pid":%,"host":%,"message":%},"#,
+        r#""why":%,"rule":%}"#
+    );
+    let state = match standing {
         Some((Verdict::Live(_), _)) => "held",
         Some((Verdict::Stale(_), _)) => "stale",
         _ => "unknown",
-    });
-    out.text("\",\"owner\":{\"pid\":");
+    };
     let nobody = Owner::default();
     let owner = finding.claim.as_ref().map_or(&nobody, |claim| &claim.owner);
-    json::number(out, owner.pid.map(Pid::get));
-    out.text(",\"host\":");
-    json::maybe(out, owner.host.as_deref());
-    out.text(",\"message\":");
-    json::maybe(out, owner.message.as_deref());
-    out.text("},\"why\":");
-    json::maybe(out, standing.map(|(_, follows)| follows.as_bytes()));
-    out.text(",\"rule\":");
-    json::string(out, finding.convention.rule.as_bytes());
-    out.text("}");
+    Filling::new(out, OBJECT)
+        .string(Some(finding.convention.name.as_bytes()))
+        .string(Some(state.as_bytes()))
+        .number(owner.pid.map(Pid::get))
+        .string(owner.host.as_deref())
+        .string(owner.message.as_deref())
+        .string(standing.map(|(_, follows)| follows.as_bytes()))
+        .string(Some(finding.convention.rule.as_bytes()))
+        .go_on();
 }

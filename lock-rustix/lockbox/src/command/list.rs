@@ -20,7 +20,7 @@ use super::report::fault_text;
 use super::settings::Settings;
 #[cfg(feature = "dlm")]
 use crate::cluster;
-use crate::json;
+use crate::json::Filling;
 use crate::out::Out;
 use crate::stack::Stack;
 use crate::status as exit;
@@ -106,17 +106,18 @@ impl List {
         let command = pid.filter(|_| row.node.is_none()).and_then(process::command);
         let out = &mut self.out;
         if self.json {
-            out.text(if self.first { "{" } else { ",{" }).text("\"kind\":\"dlm\",\"mode\":\"");
-            out.text(mode.name()).text("\",\"role\":\"");
-            out.text(if role == Role::Holds { "holder" } else { "waiter" }).text("\",\"pid\":");
-            json::number(out, pid.map(Pid::get));
-            out.text(",\"node\":");
-            json::number(out, row.node.map(u64::from));
-            out.text(",\"command\":");
-            json::maybe(out, command.as_deref());
-            out.text(",\"path\":");
-            json::maybe(out, Some(&path));
-            out.text("}");
+            let role = if role == Role::Holds { "holder" } else { "waiter" };
+            out.text(if self.first { "" } else { "," });
+            let object =
+                r#"{"kind":"dlm","mode":%,"role":%,"pid":%,"node":%,"command":%,"path":%}"#;
+            Filling::new(out, object)
+                .string(Some(mode.name().as_bytes()))
+                .string(Some(role.as_bytes()))
+                .number(pid.map(Pid::get))
+                .number(row.node.map(u64::from))
+                .string(command.as_deref())
+                .string(Some(&path))
+                .go_on();
         } else {
             out.text("dlm ").text(mode.name());
             out.text(if role == Role::Holds { " held by pid " } else { " waited for by pid " });
@@ -124,15 +125,16 @@ impl List {
             if let Some(node) = row.node {
                 out.text(" of node ").number(u64::from(node));
             }
-            if let Some(command) = command {
-                out.text(" (").foreign(&command).text(")");
-            }
-            out.text(": ").foreign(&path).text("\n");
+            out.fill_some(" (%)", command.as_deref()).fill(": %\n", &path);
         }
         self.first = false;
     }
 
     fn add(&mut self, role: Role, pid: Option<Pid>, fd: Option<u32>, line: &Line) {
+        const OBJECT: &str = concat!(
+            r#"{"kind":%,"mode":%,"role":%,"pid":%,"command":%,"#,
+            r#""taken_by":%,"inode":%,"path":%}"#
+        );
         let mut buffer = [0; PATH_MAX];
         let path = pid.zip(fd).and_then(|(pid, fd)| holders::path(pid, fd, &mut buffer));
         let command = pid.and_then(process::command);
@@ -144,45 +146,38 @@ impl List {
             Class::Ofd => "ofd",
         };
         let mode = if line.mode == Mode::Shared { "shared" } else { "exclusive" };
+        let (name, words) = match role {
+            Role::Holds => ("holder", "held"),
+            Role::Opened => ("opener", "said to be held"),
+            Role::Waits => ("waiter", "waited for"),
+        };
         let out = &mut self.out;
         if self.json {
-            out.text(if self.first { "{\"kind\":\"" } else { ",{\"kind\":\"" }).text(kind);
-            out.text("\",\"mode\":\"").text(mode).text("\",\"role\":\"").text(match role {
-                Role::Holds => "holder",
-                Role::Opened => "opener",
-                Role::Waits => "waiter",
-            });
-            out.text("\",\"pid\":");
-            json::number(out, pid.map(Pid::get));
-            out.text(",\"command\":");
-            json::maybe(out, command.as_deref());
-            out.text(",\"taken_by\":");
-            json::number(out, line.pid.map(u64::from));
-            out.text(",\"inode\":");
-            out.number(line.ino).text(",\"path\":");
-            json::maybe(out, path);
-            out.text("}");
+            out.text(if self.first { "" } else { "," });
+            Filling::new(out, OBJECT)
+                .string(Some(kind.as_bytes()))
+                .string(Some(mode.as_bytes()))
+                .string(Some(name.as_bytes()))
+                .number(pid.map(Pid::get))
+                .string(command.as_deref())
+                .number(line.pid.map(u64::from))
+                .number(Some(line.ino))
+                .string(path)
+                .go_on();
         } else {
-            out.text(kind).text(" ").text(mode).text(match role {
-                Role::Holds => " held by ",
-                Role::Opened => " said to be held by ",
-                Role::Waits => " waited for by ",
-            });
+            out.text(kind).fill(" % ", mode.as_bytes()).text(words);
             match pid {
-                Some(pid) => out.text("pid ").number(pid.get()),
-                None => out.text("an unknown process"),
+                Some(pid) => out.fill_number(" by pid %", pid.get()),
+                None => out.text(" by an unknown process"),
             };
-            if let Some(command) = command {
-                out.text(" (").foreign(&command).text(")");
-            }
+            out.fill_some(" (%)", command.as_deref());
             if let Some(taker) = taken_by.filter(|_| role == Role::Holds) {
-                out.text(", taken by pid ").number(u64::from(taker));
+                out.fill_number(", taken by pid %", u64::from(taker));
             }
             match path {
-                Some(path) => out.text(": ").foreign(path),
-                None => out.text(": inode ").number(line.ino),
+                Some(path) => out.fill(": %\n", path),
+                None => out.fill_number(": inode %\n", line.ino),
             };
-            out.text("\n");
         }
         self.first = false;
     }

@@ -15,7 +15,13 @@ use crate::waiting::Patience;
 
 /// Says why a call about the lock failed; answers the exit status.
 pub(super) fn failed(path: &CStr, fault: Fault) -> u8 {
+    failed_by(path, "", "", fault)
+}
+
+/// [`failed`], after what was to be done: a text in which `%` stands for a reason.
+fn failed_by(path: &CStr, text: &str, reason: &str, fault: Fault) -> u8 {
     let mut out = about(Out::stderr(), path);
+    out.fill(text, reason.as_bytes());
     fault_text(&mut out, fault);
     out.text("\n");
     exit::of(fault)
@@ -32,11 +38,8 @@ pub(super) fn refused(
     let verdict = match *refused {
         Refused::Failed(fault) => return failed(path, fault),
         Refused::NotPermitted(why, fault) => {
-            let mut out = about(Out::stderr(), path);
-            out.text("stale, because ").text(why.reason()).text(", but it cannot be removed: ");
-            fault_text(&mut out, fault);
-            out.text("\n");
-            return exit::of(fault);
+            let text = "stale, because %, but it cannot be removed: ";
+            return failed_by(path, text, why.reason(), fault);
         }
         Refused::Held(verdict) => verdict,
         _ => None,
@@ -64,7 +67,7 @@ pub(super) fn held(
         }
     }
     if let Some(Verdict::Unknown(why)) = verdict {
-        out.text("; whether he lives cannot be told, because ").text(why.reason());
+        out.fill("; whether he lives cannot be told, because %", why.reason().as_bytes());
     }
     out.text(match patience {
         Patience::None => "; try again later, or wait with -w SECS\n",
@@ -74,15 +77,12 @@ pub(super) fn held(
 
 /// Says that the acquisition could not be numbered.
 pub(super) fn without_token(path: &CStr, fault: Fault) {
-    let mut out = about(Out::stderr(), path);
-    out.text("no LOCKBOX_TOKEN: ");
-    fault_text(&mut out, fault);
-    out.text("\n");
+    failed_by(path, "no LOCKBOX_TOKEN: ", "", fault);
 }
 
 /// Starts a line about the lock.
 pub(super) fn about(mut out: Out, path: &CStr) -> Out {
-    out.text("lockbox: ").foreign(path.to_bytes()).text(": ");
+    out.fill("lockbox: %: ", path.to_bytes());
     out
 }
 
@@ -93,9 +93,9 @@ pub(super) fn owner(found: &Found) -> Owner {
 
 /// Adds which call failed, on what, and why.
 pub(super) fn fault_text(out: &mut Out, fault: Fault) {
-    out.text(fault.call.name()).text(" of ").text(fault.node.name()).text(": ");
+    out.text(fault.call.name()).fill(" of %: ", fault.node.name().as_bytes());
     out.text(fault.kind.reason());
     if fault.errno != 0 {
-        out.text(" (errno ").number(u64::from(fault.errno)).text(")");
+        out.fill_number(" (errno %)", u64::from(fault.errno));
     }
 }

@@ -83,7 +83,8 @@ impl Settings {
         at: usize,
         allowed: &[u8],
     ) -> Result<Settings, u8> {
-        let (settings, at) = Settings::read_options(stack, at, allowed)?;
+        let mut settings = Settings::new();
+        let at = settings.read_options(stack, at, allowed)?;
         match stack.args().get(at) {
             Some(extra) => Err(extra_argument(extra)),
             None => Ok(settings),
@@ -98,7 +99,8 @@ impl Settings {
         allowed: &[u8],
         more: bool,
     ) -> Result<(Settings, &'static CStr, usize), u8> {
-        let (settings, at) = Settings::read_options(stack, at, allowed)?;
+        let mut settings = Settings::new();
+        let at = settings.read_options(stack, at, allowed)?;
         let args = stack.args();
         let Some(path) = args.get(at) else { return Err(wrong_usage("PATH is missing", b"")) };
         match args.get(at + 1).filter(|_| !more) {
@@ -107,8 +109,23 @@ impl Settings {
         }
     }
 
-    fn read_options(stack: &Stack, at: usize, allowed: &[u8]) -> Result<(Settings, usize), u8> {
-        let mut settings = Settings {
+    /// Reads options and path for a command that needs nothing more; answers what it does, or the
+    /// status of wrong usage.
+    pub(super) fn with_path(
+        stack: &Stack,
+        at: usize,
+        allowed: &[u8],
+        command: impl FnOnce(&Settings, &CStr) -> u8,
+    ) -> u8 {
+        match &Settings::read(stack, at, allowed, false) {
+            Ok((settings, path, _)) => command(settings, path),
+            Err(status) => *status,
+        }
+    }
+
+    /// What is true without any option.
+    fn new() -> Settings {
+        Settings {
             kind: Kind::File,
             kind_given: false,
             cluster: false,
@@ -126,22 +143,28 @@ impl Settings {
             token: true,
             pid: None,
             refresh_ms: None,
-        };
+        }
+    }
+
+    /// Reads the options; answers where they end.
+    #[inline(never)]
+    fn read_options(&mut self, stack: &Stack, at: usize, allowed: &[u8]) -> Result<usize, u8> {
         let mut options = Options::new(stack.args(), at, &OPTIONS);
         while let Some(key) = options.next() {
             let (name, argument) = (options.name(), options.argument());
             if !allowed.contains(&key) {
                 return Err(wrong_usage("no such option here: '%'", name));
             }
-            if !settings.set(key, argument) {
+            if !self.set(key, argument) {
                 return Err(wrong_usage_of("option '%': ", name, "cannot be '%'", argument));
             }
         }
         let at = options.operands().map_err(|wrong| wrong_option(wrong, options.name()))?;
-        settings.check()?;
-        Ok((settings, at))
+        self.check()?;
+        Ok(at)
     }
 
+    #[inline(never)]
     fn set(&mut self, key: u8, argument: &'static [u8]) -> bool {
         match key {
             b'k' if argument == b"dlm" => self.cluster = true,

@@ -13,13 +13,13 @@ use lock_rustix::process;
 use lock_rustix::rustix::fs::{AtFlags, CWD, statat};
 use lock_rustix::sys::Sys;
 
-use super::report::{self, failed};
+use super::report::failed;
 use super::settings::{AGE, LEASE, Settings};
 #[cfg(feature = "dlm")]
 use crate::cluster;
 use crate::existence::is_existence;
 use crate::holder::describe;
-use crate::json;
+use crate::json::Filling;
 use crate::out::Out;
 use crate::stack::Stack;
 
@@ -45,20 +45,19 @@ pub(super) const ALLOWED: &[u8] = &[b'k', b'j', AGE, LEASE];
 
 #[inline(never)]
 pub(super) fn main(stack: &Stack, at: usize) -> u8 {
-    let (settings, path) = match Settings::read(stack, at, ALLOWED, false) {
-        Ok((settings, path, _)) => (settings, path),
-        Err(status) => return status,
-    };
-    let state = match find(&settings, path) {
-        Ok(state) => state,
-        Err(fault) => {
-            if !settings.json {
-                failed(path, fault);
-                return UNKNOWN;
-            }
-            State { status: UNKNOWN, why: Some(fault.kind.reason()), ..State::default() }
+    Settings::with_path(stack, at, ALLOWED, tell)
+}
+
+fn tell(settings: &Settings, path: &CStr) -> u8 {
+    let mut state = State { status: FREE, ..State::default() };
+    if let Err(fault) = find(settings, path, &mut state) {
+        if !settings.json {
+            failed(path, fault);
+            return UNKNOWN;
         }
-    };
+        state.status = UNKNOWN;
+        state.why = Some(fault.kind.reason());
+    }
     if settings.json {
         print_json(path, settings.kind_name(), &state);
     } else {
@@ -67,42 +66,61 @@ pub(super) fn main(stack: &Stack, at: usize) -> u8 {
     state.status
 }
 
-fn find(settings: &Settings, path: &CStr) -> Result<State, Fault> {
-    let free = State { status: FREE, ..State::default() };
+/// Fills in the state of a lock that is not free.
+#[inline(never)]
+fn find(settings: &Settings, path: &CStr, state: &mut State) -> Result<(), Fault> {
     #[cfg(feature = "dlm")]
     if settings.cluster {
-        return Ok(match cluster::look(path) {
+        match cluster::look(path) {
             cluster::Standing::Held { pid, node, mode } => {
-                let owner = Owner::from_pid(pid);
-                State { status: HELD, owner, cluster: (node, Some(mode.name())), ..free }
+                state.status = HELD;
+                state.owner.pid = Pid::new(u64::from(pid));
+                state.cluster = (node, Some(mode.name()));
             }
-            cluster::Standing::Free => free,
-            cluster::Standing::Unknown(why) => State { status: UNKNOWN, why: Some(why), ..free },
-        });
+            cluster::Standing::Free => {}
+            cluster::Standing::Unknown(why) => {
+                state.status = UNKNOWN;
+                state.why = Some(why);
+            }
+        }
+        return Ok(());
     }
     if !is_existence(settings.kind) {
-        return Ok(match look(&Sys::new(Place::path(path)), settings.kind)? {
-            Standing::Held(owner) => State { status: HELD, owner, age_s: age_s(path), ..free },
-            Standing::Missing => State { why: Some("there is no such file"), ..free },
-            _ => free,
-        });
+        match look(&Sys::new(Place::path(path)), settings.kind) {
+            Ok(Standing::Held(owner)) => {
+                state.status = HELD;
+                state.owner = owner;
+                state.age_s = age_s(path);
+            }
+            Ok(Standing::Missing) => state.why = Some("there is no such file"),
+            Ok(_) => {}
+            Err(fault) => return Err(fault),
+        }
+        return Ok(());
     }
-    let contender = match settings.contender(path) {
-        Ok(contender) => contender,
-        Err(fault) if fault.kind == FaultKind::Missing => return Ok(free),
+    let found = match &settings.contender(path) {
+        Ok(contender) => contender.look(),
+        Err(fault) if fault.kind == FaultKind::Missing => Ok(None),
+        Err(fault) => Err(*fault),
+    };
+    let found = match found {
+        Ok(Some(found)) => found,
+        Ok(None) => return Ok(()),
         Err(fault) => return Err(fault),
     };
-    let Some(found) = contender.look()? else { return Ok(free) };
-    let (status, why) = match found.verdict {
+    (state.status, state.why) = match found.verdict {
         Verdict::Live(_) => (HELD, None),
         Verdict::Stale(why) => (STALE, Some(why.reason())),
         Verdict::Unknown(why) => (UNKNOWN, Some(why.reason())),
     };
-    let age_s = match found.modified_ms {
+    state.age_s = match found.modified_ms {
         Some(modified_ms) => u64::try_from((wall_us() / 1000 - modified_ms) / 1000).ok(),
         None => age_s(path),
     };
-    Ok(State { status, owner: report::owner(&found), age_s, why, ..free })
+    if let Some(claim) = found.claim {
+        state.owner = claim.owner;
+    }
+    Ok(())
 }
 
 impl State {
@@ -133,9 +151,10 @@ impl State {
     }
 }
 
+#[inline(never)]
 fn print_text(path: &CStr, state: &State) {
     let mut out = Out::stdout();
-    out.foreign(path.to_bytes()).text(": ").text(state.name());
+    out.fill("%: ", path.to_bytes()).text(state.name());
     if state.status != FREE {
         out.text(if state.status == HELD { " by " } else { ", of " });
         #[cfg(feature = "dlm")]
@@ -144,42 +163,41 @@ fn print_text(path: &CStr, state: &State) {
             describe(&mut out, &state.owner);
         }
         if let Some(age_s) = state.age_s {
-            out.text(", for ").number(age_s).text(" s");
+            out.fill_number(", for % s", age_s);
         }
-        if let Some(why) = state.why {
-            out.text("; ").text(why);
-        }
+        out.fill_some("; %", state.why.map(str::as_bytes));
     }
     out.text("\n");
 }
 
+#[inline(never)]
 fn print_json(path: &CStr, kind: &str, state: &State) {
+    /// The values of a lock, the end of the object not included.
+    const OBJECT: &str = concat!(
+        r#"{"path":%,"kind":%,"state":%,"owner":{"pid":%,"host":%,"start":%,"#,
+        r#""message":%,"command":%},"age":%,"why":%"#
+    );
     let owner = &state.owner;
     let mut out = Out::stdout();
-    out.text("{\"path\":");
-    json::string(&mut out, path.to_bytes());
-    out.text(",\"kind\":\"").text(kind).text("\",\"state\":\"").text(state.name());
-    out.text("\",\"owner\":{\"pid\":");
-    json::number(&mut out, owner.pid.map(Pid::get));
-    out.text(",\"host\":");
-    json::maybe(&mut out, owner.host.as_deref());
-    out.text(",\"start\":");
     // Whose pid it is now tells nothing about a holder that is gone.
     let live = if state.status == HELD && state.is_here() { owner.pid } else { None };
     let start = owner.start.or_else(|| live.and_then(process::start_time));
-    json::number(&mut out, start.map(|start| start.0));
-    out.text(",\"message\":");
-    json::maybe(&mut out, owner.message.as_deref());
-    out.text(",\"command\":");
-    json::maybe(&mut out, live.and_then(process::command).as_deref());
-    out.text("},\"age\":");
-    json::number(&mut out, state.age_s);
-    out.text(",\"why\":");
-    json::maybe(&mut out, state.why.map(str::as_bytes));
+    Filling::new(&mut out, OBJECT)
+        .string(Some(path.to_bytes()))
+        .string(Some(kind.as_bytes()))
+        .string(Some(state.name().as_bytes()))
+        .number(owner.pid.map(Pid::get))
+        .string(owner.host.as_deref())
+        .number(start.map(|start| start.0))
+        .string(owner.message.as_deref())
+        .string(live.and_then(process::command).as_deref())
+        .number(state.age_s)
+        .string(state.why.map(str::as_bytes));
     #[cfg(feature = "dlm")]
     if let (node, Some(mode)) = state.cluster {
-        out.text(",\"mode\":\"").text(mode).text("\",\"node\":");
-        json::number(&mut out, node.map(u64::from));
+        Filling::new(&mut out, r#","mode":%,"node":%"#)
+            .string(Some(mode.as_bytes()))
+            .number(node.map(u64::from));
     }
     out.text("}\n");
 }

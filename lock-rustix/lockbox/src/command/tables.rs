@@ -25,7 +25,7 @@ pub(crate) fn commands() -> impl Iterator<Item = Entry> {
     ];
     TAKEN.into_iter().map(|(name, keys)| Entry {
         name,
-        help: help::text(Some(name.as_bytes())).unwrap_or_default(),
+        help: help::text(Some(name)).unwrap_or_default(),
         known: &KNOWN,
         keys: Some(keys),
     })
