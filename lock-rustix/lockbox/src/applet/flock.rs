@@ -19,14 +19,12 @@ use crate::out::{Out, complain, print};
 use crate::spawn;
 use crate::stack::Stack;
 use crate::status as exit;
-use crate::sys::{self, Fork};
+use crate::sys;
 
 /// The lock could not be had for a reason other than another's lock.
 const DATA_ERROR: u8 = 65;
 /// The command could not be run.
 const UNAVAILABLE: u8 = 69;
-/// A signal that comes just before flock blocks is made up for after this time, in nanoseconds.
-const REPEAT_NS: u64 = 10_000_000;
 
 /// Key of the option without a short form.
 const VERBOSE: u8 = 1;
@@ -100,13 +98,13 @@ struct Target {
 
 /// Runs the applet; its own arguments start at `at`.
 #[inline(never)]
-pub(crate) fn main(stack: &mut Stack, at: usize) -> u8 {
+pub(crate) fn main(stack: &Stack, at: usize) -> u8 {
     match run(stack, at) {
         Ok(status) | Err(status) => status,
     }
 }
 
-fn run(stack: &mut Stack, at: usize) -> Result<u8, u8> {
+fn run(stack: &Stack, at: usize) -> Result<u8, u8> {
     let args = stack.args();
     if args.count() <= at {
         return Err(try_help("not enough arguments", b""));
@@ -217,7 +215,7 @@ impl Target {
         let block = settings.block && settings.timeout_ns != 0;
         let mut deadline_ns = u64::MAX;
         if block && settings.timeout_ns != u64::MAX {
-            sys::interrupt_after(settings.timeout_ns, REPEAT_NS);
+            sys::interrupt_after(settings.timeout_ns);
             deadline_ns = monotonic_ns().saturating_add(settings.timeout_ns);
         }
         let operation = match settings.operation {
@@ -301,7 +299,7 @@ fn open(path: &CStr) -> Result<i32, u8> {
 
 #[inline(never)]
 fn execute(
-    stack: &mut Stack,
+    stack: &Stack,
     settings: &Settings,
     at: usize,
     for_shell: bool,
@@ -309,7 +307,7 @@ fn execute(
 ) -> Result<u8, u8> {
     let (program, args, mut shell_args);
     if for_shell {
-        program = stack.environment().get(b"SHELL").unwrap_or(c"/bin/sh");
+        program = stack.environment().get(b"SHELL=").unwrap_or(c"/bin/sh");
         let (name, line) = (program.as_ptr(), stack.args().bytes(at + 1).as_ptr().cast());
         // The first is room for the shell of a shell that is a script.
         shell_args = [name, name, c"-c".as_ptr(), line, core::ptr::null()];
@@ -322,24 +320,24 @@ fn execute(
         Out::stdout().fill("flock: executing %\n", program.to_bytes());
     }
     let run = || {
-        let errno = spawn::exec(args, program, stack.environment_ref());
+        let errno = spawn::exec(args, program, stack.environment());
         let status = if errno == Errno::NOMEM { exit::OS_ERROR } else { UNAVAILABLE };
         fail(status, "failed to execute %", program.to_bytes(), Some(errno))
     };
     if !settings.fork {
         return Err(run());
     }
-    match sys::fork() {
-        Ok(Fork::Parent(child)) => match sys::wait(child, true) {
+    let child = sys::vfork(&|| {
+        if settings.close && target.is_path {
+            sys::close(target.fd);
+        }
+        run()
+    });
+    match child {
+        Ok(child) => match sys::wait(child, true) {
             Ok(Some(ended)) => Ok(ended.status()),
             _ => Err(1),
         },
-        Ok(Fork::Child) => {
-            if settings.close && target.is_path {
-                sys::close(target.fd);
-            }
-            sys::exit(run())
-        }
         Err(errno) => Err(fail(exit::OS_ERROR, "fork failed", b"", Some(errno))),
     }
 }

@@ -41,7 +41,7 @@ pub(crate) fn main(stack: &Stack, at: usize) -> u8 {
     let mut settings = Settings { sleep_s: 8, retries: None, force_age_s: 0, invert: false };
     // A signal must not leave made files behind.
     sys::block(SignalSet::of(&[HUP, INT, QUIT, TERM]));
-    let mailbox = stack.environment_ref();
+    let mailbox = stack.environment();
     let mut next = at;
     let mut any = false;
     while let Some(arg) = args.get(next) {
@@ -127,7 +127,7 @@ fn usage() -> u8 {
     exit::USAGE
 }
 
-fn take_mailbox(settings: &Settings, environment: &crate::stack::Environment) -> Result<(), u8> {
+fn take_mailbox(settings: &Settings, environment: crate::stack::Environment) -> Result<(), u8> {
     let path = mailbox_lock(environment);
     take(settings, CStr::from_bytes_until_nul(&path).unwrap_or_default())
 }

@@ -24,7 +24,7 @@ pub(crate) fn is_known(name: &[u8]) -> bool {
 }
 
 /// Runs the applet of this name, whose arguments start at `at`; `None`: there is no such applet.
-pub(crate) fn main(name: &[u8], stack: &mut Stack, at: usize) -> Option<u8> {
+pub(crate) fn main(name: &[u8], stack: &Stack, at: usize) -> Option<u8> {
     #[cfg(feature = "applet-dotlockfile")]
     if name == b"dotlockfile" {
         return Some(dotlockfile::main(stack, at));
