@@ -7,6 +7,7 @@
 //! | [`sys`] | processes, signals, timers: what rustix has no safe form of |
 //! | [`options`] | reading options, for every command and applet |
 //! | [`out`] | text for standard output and error |
+//! | `packed` | texts in half the space |
 //! | `tables` | what each command and applet takes, for its documentation |
 //! | `command` | one file per command |
 //! | `applet` | one file per applet |
@@ -45,6 +46,7 @@ mod json;
 pub mod number;
 pub mod options;
 pub mod out;
+mod packed;
 mod spawn;
 pub mod stack;
 pub mod status;

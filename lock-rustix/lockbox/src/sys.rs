@@ -148,12 +148,6 @@ pub fn exit(status: u8) -> ! {
     }
 }
 
-/// Standard output.
-pub fn stdout() -> BorrowedFd<'static> {
-    // SAFETY: as for standard error.
-    unsafe { lend_raw(1) }
-}
-
 /// Standard error.
 pub fn stderr() -> BorrowedFd<'static> {
     // SAFETY: nobody here closes it. If the caller had it closed, it may be another file by now:

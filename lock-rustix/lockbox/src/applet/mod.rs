@@ -16,11 +16,24 @@ mod setlock;
 use crate::stack::Stack;
 
 /// The applets by name, built in or not.
-const NAMES: [&str; 5] = ["dotlockfile", "flock", "lockf", "lockfile", "setlock"];
+const NAMES: &str = "dotlockfile\0flock\0lockf\0lockfile\0setlock\0";
 
 /// Whether there is such an applet, built in or not.
 pub(crate) fn is_known(name: &[u8]) -> bool {
-    NAMES.iter().any(|it| it.as_bytes() == name)
+    is_one_of(name, NAMES)
+}
+
+/// Whether a word without a NUL is one of these, each of which has one behind it.
+#[inline(never)]
+fn is_one_of(word: &[u8], words: &str) -> bool {
+    let (mut rest, mut before) = (words.as_bytes(), 0);
+    while let [first, behind @ ..] = rest {
+        if before == 0 && rest.strip_prefix(word).is_some_and(|rest| rest.first() == Some(&0)) {
+            return true;
+        }
+        (rest, before) = (behind, *first);
+    }
+    false
 }
 
 /// Runs the applet of this name, whose arguments start at `at`; `None`: there is no such applet.
