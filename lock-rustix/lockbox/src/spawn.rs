@@ -16,14 +16,19 @@ const DEFAULT_PATH: &CStr = c"/bin:/usr/bin";
 #[inline(never)]
 pub(crate) fn exec(args: *mut *const c_char, command: &CStr, environment: Environment) -> Errno {
     let name = command.to_bytes_with_nul();
-    if name.len() == 1 {
-        return Errno::NOENT;
-    }
     #[allow(clippy::manual_contains, reason = "contains() is many times the code of this loop")]
-    let is_path = name.iter().any(|&byte| byte == b'/');
-    // A path is looked for in the working directory alone.
-    let path = if is_path { c"" } else { environment.get(b"PATH=").unwrap_or(DEFAULT_PATH) };
-    let mut outcome = if is_path { Errno::NAMETOOLONG } else { Errno::NOENT };
+    if name.len() == 1 || name.iter().any(|&byte| byte == b'/') {
+        exec_file(command.as_ptr(), args, environment.as_ptr())
+    } else {
+        search(args, name, environment)
+    }
+}
+
+/// Looks for it in `PATH`. By itself, because the room for a path is a page more of the stack.
+#[inline(never)]
+fn search(args: *mut *const c_char, name: &[u8], environment: Environment) -> Errno {
+    let path = environment.get(b"PATH=").unwrap_or(DEFAULT_PATH);
+    let mut outcome = Errno::NOENT;
     let mut file = ArrayVec::<u8, PATH_MAX>::new();
     for &byte in path.to_bytes_with_nul() {
         let is_end = byte == b':' || byte == 0;
@@ -35,13 +40,11 @@ pub(crate) fn exec(args: *mut *const c_char, command: &CStr, environment: Enviro
             continue;
         }
         if name.iter().all(|&byte| file.try_push(byte).is_ok()) {
-            let errno = exec_file(file.as_ptr().cast(), args, environment.as_ptr());
-            // Another directory may have one that can be run.
-            if is_path || !matches!(errno, Errno::NOENT | Errno::NOTDIR | Errno::ACCESS) {
-                return errno;
-            }
-            if errno == Errno::ACCESS {
-                outcome = errno;
+            match exec_file(file.as_ptr().cast(), args, environment.as_ptr()) {
+                Errno::NOENT | Errno::NOTDIR => {}
+                // Another directory may have one that can be run.
+                Errno::ACCESS => outcome = Errno::ACCESS,
+                errno => return errno,
             }
         }
         file.clear();
