@@ -158,7 +158,7 @@ fn what_others_wrote_into_a_lock_file_has_8192_bytes() {
             if kind == "nfs" {
                 payload.resize(length, b' ');
             } else {
-                payload.splice(0..0, std::iter::repeat_n(b'0', missing));
+                payload.splice(0..0, core::iter::repeat_n(b'0', missing));
             }
             fs::write(&file, payload).unwrap();
             let dir = PathBuf::from(scratch.path(""));

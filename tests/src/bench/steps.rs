@@ -56,7 +56,9 @@ fn each(run: &Run<'_>, see: &mut dyn FnMut(Pid)) -> u64 {
     ptrace::step(first, None).expect("it goes on");
     let (mut steps, mut failed) = (0, None);
     loop {
-        let stopped = waitpid(None, Some(WaitPidFlag::__WALL));
+        // Children of this thread only: other tests have theirs.
+        let flags = WaitPidFlag::__WALL | WaitPidFlag::__WNOTHREAD;
+        let stopped = waitpid(None, Some(flags));
         let (pid, signal) = match stopped {
             Ok(WaitStatus::Stopped(pid, Signal::SIGTRAP)) => {
                 steps += 1;
