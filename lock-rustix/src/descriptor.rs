@@ -165,6 +165,7 @@ pub(crate) unsafe fn own(answer: isize) -> Result<OwnedFd, Errno> {
 /// // No error number: the kernel never says so.
 /// assert_eq!(errno(7), Errno::IO);
 /// ```
+#[inline(never)]
 pub fn errno(answer: isize) -> Errno {
     const LARGEST: i32 = 4095;
     match i32::try_from(answer.wrapping_neg()) {

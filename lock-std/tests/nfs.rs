@@ -239,13 +239,14 @@ fn symlink_refuses_empty_metadata_and_leaves_anothers_link() {
 fn symlink_metadata_may_be_as_long_as_can_be_read_back() {
     let _alone = alone();
     let scratch = Scratch::new("symlink-long");
-    let symlink::Outcome::WeTookIt(held) = symlink::lock_exn(scratch.path(), [b'x'; 1023]).unwrap()
+    let symlink::Outcome::WeTookIt(held) =
+        symlink::lock_exn(scratch.path(), &[b'x'; 1023]).unwrap()
     else {
         panic!("nobody has it");
     };
     assert_eq!(fs::read_link(scratch.path()).unwrap().as_os_str().len(), 1023);
     symlink::unlock_exn(held).unwrap();
-    let error = symlink::lock_exn(scratch.path(), [b'x'; 1024]).unwrap_err();
+    let error = symlink::lock_exn(scratch.path(), &[b'x'; 1024]).unwrap_err();
     assert!(
         matches!(error, LockError::Fault { fault, .. } if fault.kind == FaultKind::NameTooLong)
     );

@@ -37,6 +37,7 @@ pub fn stack_of(command: &mut Command) -> u64 {
     let top = ptrace::getregs(pid).expect("its registers").rsp;
     paint(pid, top - PAINTED, top);
     let watched = Options::PTRACE_O_TRACEFORK
+        | Options::PTRACE_O_TRACEVFORK
         | Options::PTRACE_O_TRACECLONE
         | Options::PTRACE_O_TRACEEXEC
         | Options::PTRACE_O_TRACESYSGOOD

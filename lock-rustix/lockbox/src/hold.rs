@@ -18,7 +18,7 @@ use crate::out::Out;
 use crate::spawn;
 use crate::stack::Stack;
 use crate::status as exit;
-use crate::sys::{self, CHLD, Ended, Fork, HUP, INT, QUIT, SignalSet, TERM};
+use crate::sys::{self, CHLD, Ended, HUP, INT, QUIT, SignalSet, TERM};
 
 /// A lock that this process holds.
 #[allow(clippy::large_enum_variant, reason = "one for the whole program")]
@@ -90,7 +90,7 @@ fn lost() {
 }
 
 /// Runs the command, passes signals on to it, and releases the lock when it has ended.
-pub(crate) fn hold_while(stack: &mut Stack, at: usize, command: &CStr, mut guard: Guard) -> u8 {
+pub(crate) fn hold_while(stack: &Stack, at: usize, command: &CStr, mut guard: Guard) -> u8 {
     let ended = run_under(stack, at, command, &mut guard);
     guard.release();
     match ended {
@@ -100,19 +100,17 @@ pub(crate) fn hold_while(stack: &mut Stack, at: usize, command: &CStr, mut guard
 }
 
 /// Runs the command and passes signals on to it; the lock is still held when it has ended.
-pub(crate) fn run_under(stack: &mut Stack, at: usize, command: &CStr, guard: &mut Guard) -> Ended {
+pub(crate) fn run_under(stack: &Stack, at: usize, command: &CStr, guard: &mut Guard) -> Ended {
     const STOP: [sys::Signal; 4] = [INT, TERM, HUP, QUIT];
     const WATCHED: SignalSet = SignalSet::of(&[INT, TERM, HUP, QUIT, CHLD]);
-    // Blocked before the fork, so that none can kill us between.
+    // Blocked before there is a child, so that none can kill us between.
     let before = sys::block(WATCHED);
-    let child = match sys::fork() {
-        Ok(Fork::Parent(child)) => child,
-        Ok(Fork::Child) => {
-            sys::set_blocked(before);
-            let args = stack.args().from(at);
-            let errno = spawn::exec(args, command, stack.environment());
-            sys::exit(cannot_run(command, errno));
-        }
+    let started = sys::vfork(&|| {
+        sys::set_blocked(before);
+        cannot_run(command, spawn::exec(stack.args().from(at), command, stack.environment()))
+    });
+    let child = match started {
+        Ok(child) => child,
         Err(errno) => {
             let errno = u64::from(errno.raw_os_error().unsigned_abs());
             Out::stderr().text("lockbox: cannot fork: errno ").number(errno).text("\n");

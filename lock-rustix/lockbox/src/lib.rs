@@ -7,6 +7,7 @@
 //! | [`sys`] | processes, signals, timers: what rustix has no safe form of |
 //! | [`options`] | reading options, for every command and applet |
 //! | [`out`] | text for standard output and error |
+//! | `packed` | texts in half the space |
 //! | `tables` | what each command and applet takes, for its documentation |
 //! | `command` | one file per command |
 //! | `applet` | one file per applet |
@@ -45,6 +46,7 @@ mod json;
 pub mod number;
 pub mod options;
 pub mod out;
+mod packed;
 mod spawn;
 pub mod stack;
 pub mod status;
@@ -56,21 +58,21 @@ mod waiting;
 use stack::Stack;
 
 /// Runs the command or applet that the arguments name; answers the exit status.
-pub fn main(mut stack: Stack) -> u8 {
+pub fn main(stack: &Stack) -> u8 {
     let name = stack.args().bytes(0);
     let base = name.rsplit(|&byte| byte == b'/').next().unwrap_or(name);
-    applet::main(base, &mut stack, 1).unwrap_or_else(|| own_name(&mut stack))
+    applet::main(base, stack, 1).unwrap_or_else(|| own_name(stack))
 }
 
 /// As `lockbox`, or under a name that nobody knows.
 #[cfg(feature = "commands")]
-fn own_name(stack: &mut Stack) -> u8 {
+fn own_name(stack: &Stack) -> u8 {
     command::main(stack)
 }
 
 /// As `lockbox`, or under a name that nobody knows: the first argument names the applet.
 #[cfg(not(feature = "commands"))]
-fn own_name(stack: &mut Stack) -> u8 {
+fn own_name(stack: &Stack) -> u8 {
     let name = stack.args().bytes(1);
     applet::main(name, stack, 2).unwrap_or_else(|| {
         out::complain("lockbox: no applet '%' is built in\n", name);

@@ -22,56 +22,59 @@ pub fn seconds_ns(text: &[u8]) -> Option<u64> {
 /// assert_eq!(scientific_ns(b"1e"), None);
 /// ```
 pub fn scientific_ns(text: &[u8]) -> Option<u64> {
-    let (mut number, mut digits, mut fraction) = (0u64, 0, false);
+    let (mut number, mut digits, mut fraction) = (0u64, false, false);
     // The power of ten that makes nanoseconds of the number.
     let mut power = 9;
     let mut rest = text;
     while let [byte, behind @ ..] = rest {
         rest = behind;
-        match byte {
-            b'.' if !fraction => fraction = true,
-            b'e' | b'E' => {
-                power += exponent(rest)?;
-                break;
-            }
-            // What is smaller than a nanosecond is read, but does not count.
-            _ if fraction && power == 0 => digits += digit(*byte).map(|_| 1)?,
-            _ => {
-                number = number.checked_mul(10)?.checked_add(digit(*byte)?)?;
-                power -= i32::from(fraction);
-                digits += 1;
-            }
+        if *byte == b'.' && !fraction {
+            fraction = true;
+            continue;
+        }
+        if byte | 0x20 == b'e' {
+            power += integer(rest)?;
+            break;
+        }
+        let digit = digit(*byte)?;
+        digits = true;
+        // What is smaller than a nanosecond is read, but does not count.
+        if !fraction || power > 0 {
+            number = number.checked_mul(10)?.checked_add(digit)?;
+            power -= i64::from(fraction);
         }
     }
-    for _ in 0..power {
-        number = number.checked_mul(10)?;
+    // Beyond twenty steps it is 0 or too large.
+    while power != 0 && number != 0 {
+        number = if power < 0 { number / 10 } else { number.checked_mul(10)? };
+        power -= power.signum();
     }
-    for _ in power..0 {
-        number /= 10;
-    }
-    (digits > 0).then_some(number)
+    digits.then_some(number)
 }
 
-/// A power of ten; beyond 40 all numbers are 0 or too large.
-fn exponent(mut text: &[u8]) -> Option<i32> {
+/// A whole number with a sign in front, as `strtol` reads it; what is more than 32 bits hold is
+/// made smaller, but not so small.
+///
+/// ```
+/// use lockbox_tool::number::integer;
+///
+/// assert_eq!((integer(b" -7"), integer(b"+7"), integer(b"-")), (Some(-7), Some(7), None));
+/// ```
+#[inline(never)]
+pub fn integer(mut text: &[u8]) -> Option<i64> {
     let negative = take_sign(&mut text);
-    let power = i32::try_from(nonempty_decimal(text)?.min(40)).ok()?;
-    Some(if negative { -power } else { power })
+    let magnitude = i64::try_from(nonempty_decimal(text)?.min(1 << 32)).unwrap_or(0);
+    Some(if negative { -magnitude } else { magnitude })
 }
 
 /// Takes white space and a sign off a number, if it has them; answers whether it is a minus.
 pub fn take_sign(text: &mut &[u8]) -> bool {
-    while let [first, rest @ ..] = *text {
-        let is_sign = matches!(first, b'-' | b'+');
-        if !is_sign && !first.is_ascii_whitespace() {
-            break;
-        }
+    while let [b' ' | b'\t'..=b'\r', rest @ ..] = *text {
         *text = rest;
-        if is_sign {
-            return *first == b'-';
-        }
     }
-    false
+    let [sign @ (b'-' | b'+'), rest @ ..] = *text else { return false };
+    *text = rest;
+    *sign == b'-'
 }
 
 /// A number in decimal; an empty text is 0.

@@ -67,8 +67,9 @@ impl Options {
         self.name
     }
 
-    /// The option of this name: a letter, or a long form as far as it was written. Its argument is
-    /// what is attached to the name, else what follows on the command line.
+    /// The option of this name: a letter, or a long form as far as it was written, a letter of it
+    /// at least. Its argument is what is attached to the name, else what follows on the command
+    /// line.
     fn option(
         &mut self,
         name: &'static [u8],
@@ -81,7 +82,7 @@ impl Options {
             let (long, others) = others.split_at_checked(usize::from(size >> 1))?;
             rest = others;
             let form = if is_letter { slice::from_ref(letter) } else { long };
-            if name.is_empty() || !form.starts_with(name) {
+            if !form.starts_with(name) {
                 continue;
             }
             let is_whole = form.len() == name.len();

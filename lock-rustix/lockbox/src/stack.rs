@@ -7,7 +7,6 @@ use core::ptr;
 
 use arrayvec::ArrayVec;
 use lock_rustix::place::PATH_MAX;
-use lock_rustix::rustix::io::Errno;
 
 /// The arguments and the environment.
 #[derive(Debug)]
@@ -23,11 +22,17 @@ pub struct Args {
     count: usize,
 }
 
-/// The environment, to which a few variables can be added: the words behind it are free, because
-/// nothing here reads the kernel's table.
-#[derive(Debug)]
+/// The environment.
+#[derive(Clone, Copy, Debug)]
 pub struct Environment {
     start: *mut *const c_char,
+}
+
+/// Variables that are added to the environment. The words behind it are free, because nothing here
+/// reads the kernel's table.
+#[derive(Debug)]
+pub(crate) struct Variables {
+    environment: Environment,
     count: usize,
     /// How many variables fit, the end mark not counted.
     room: usize,
@@ -45,30 +50,13 @@ impl Stack {
     ///
     /// `top` must be the stack pointer at the program's entry, and this the only reader.
     pub unsafe fn new(top: *mut usize) -> Stack {
-        // SAFETY: the System V ABI: argc, argv and its end, envp and its end, pairs of words up to
-        // one of type 0. All strings end and live as long as the process.
+        // SAFETY: the System V ABI: argc, argv and its end, envp. All strings end and live as long
+        // as the process.
         unsafe {
             let count = top.read();
             let start = top.add(1).cast::<*const c_char>();
-            let environment = start.add(count + 1);
-            let mut variables = 0;
-            while !environment.add(variables).read().is_null() {
-                variables += 1;
-            }
-            let table = environment.add(variables + 1).cast::<usize>();
-            let mut words = 0;
-            while table.add(words).read() != 0 {
-                words += 2;
-            }
-            Stack {
-                args: Args { start, count },
-                environment: Environment {
-                    start: environment,
-                    count: variables,
-                    room: variables + words,
-                    added: ArrayVec::new(),
-                },
-            }
+            let environment = Environment { start: start.add(count + 1) };
+            Stack { args: Args { start, count }, environment }
         }
     }
 
@@ -77,14 +65,27 @@ impl Stack {
         self.args
     }
 
-    /// The environment, to be read.
-    pub fn environment_ref(&self) -> &Environment {
-        &self.environment
+    /// The environment.
+    pub fn environment(&self) -> Environment {
+        self.environment
     }
 
-    /// The environment.
-    pub fn environment(&mut self) -> &mut Environment {
-        &mut self.environment
+    /// The environment, to be added to: once, for what it counts then would be counted again.
+    pub(crate) fn variables(&self) -> Variables {
+        let environment = self.environment;
+        let mut count = 0;
+        while environment.at(count).is_some() {
+            count += 1;
+        }
+        let mut room = count;
+        // SAFETY: behind envp and its end there are pairs of words up to one of type 0.
+        unsafe {
+            let table = environment.start.add(count + 1).cast::<usize>();
+            while table.add(room - count).read() != 0 {
+                room += 2;
+            }
+        }
+        Variables { environment, count, room, added: ArrayVec::new() }
     }
 }
 
@@ -105,51 +106,76 @@ impl Args {
         self.get(at).map_or(&[], CStr::to_bytes)
     }
 
-    /// Those from `at` on, as the kernel takes them for another program.
+    /// Those from `at` on, which must be there, as the kernel takes them for another program.
     pub(crate) fn from(&self, at: usize) -> *mut *const c_char {
-        // SAFETY: at most one past the last, where the end mark is.
-        unsafe { self.start.add(at.min(self.count)) }
+        self.start.wrapping_add(at)
     }
 }
 
-/// Calls `exec` with the arguments by which a shell runs a script: the shell, the script, and
-/// `args` without its first. They are put together in place, so the word before `args` must be
-/// there: that of the argument before, which nobody asks for any more.
+/// The arguments by which a shell runs a script: the shell, the script, and `args` without its
+/// first. They are put together in place, so the word before `args` must be there: that of the
+/// argument before, which nobody asks for any more.
 pub(crate) fn with_shell(
     args: *mut *const c_char,
     shell: &CStr,
-    script: &[u8],
-    exec: impl FnOnce(*const *const c_char) -> Errno,
-) -> Errno {
+    script: *const c_char,
+) -> *const *const c_char {
     let first = args.wrapping_sub(1);
-    // SAFETY: both words are this process's, see above and `Args`. They are as they were before
-    // anything that is pointed to meanwhile ends.
+    // SAFETY: both words are this process's, see above and `Args`.
     unsafe {
-        let before = (first.read(), args.read());
         first.write(shell.as_ptr());
-        args.write(script.as_ptr().cast());
-        let errno = exec(first);
-        first.write(before.0);
-        args.write(before.1);
-        errno
+        args.write(script);
     }
+    first
 }
 
 impl Environment {
-    /// The value of a variable.
-    pub fn get(&self, name: &[u8]) -> Option<&'static CStr> {
+    /// The value of a variable, whose name ends with `=`.
+    pub fn get(self, name: &[u8]) -> Option<&'static CStr> {
         let (_, value) = self.find(name)?;
         // SAFETY: the rest of a string that lives as long as the process.
         Some(unsafe { CStr::from_ptr(value) })
     }
 
-    /// Sets a variable; `false` if there is no room for another.
+    /// As the kernel takes it for another program.
+    pub(crate) fn as_ptr(self) -> *const *const c_char {
+        self.start
+    }
+
+    /// One of the variables, none behind the last.
+    fn at(self, at: usize) -> Option<*const c_char> {
+        // SAFETY: no more is asked for than one behind the last, where the end mark is.
+        Some(unsafe { self.start.add(at).read() }).filter(|text| !text.is_null())
+    }
+
+    /// Where a variable is, and its value.
+    fn find(self, name: &[u8]) -> Option<(usize, *const c_char)> {
+        let mut at = 0;
+        'variables: while let Some(mut text) = self.at(at) {
+            at += 1;
+            for &letter in name {
+                // SAFETY: nothing behind an end is read, because names have no NUL.
+                unsafe {
+                    if text.cast::<u8>().read() != letter {
+                        continue 'variables;
+                    }
+                    text = text.add(1);
+                }
+            }
+            return Some((at - 1, text));
+        }
+        None
+    }
+}
+
+impl Variables {
+    /// Sets a variable, whose name ends with `=`; `false` if there is no room for another.
     ///
-    /// The texts stay where this environment is: it must not be moved afterwards.
-    pub fn set(&mut self, name: &[u8], value: &[u8]) -> bool {
-        let at = self.find(name).map_or(self.count, |(at, _)| at);
+    /// The texts stay where this is: it must not be moved afterwards.
+    pub(crate) fn set(&mut self, name: &[u8], value: &[u8]) -> bool {
+        let at = self.environment.find(name).map_or(self.count, |(at, _)| at);
         let start = self.added.len();
-        let parts = [name, b"=", value, b"\0"];
+        let parts = [name, value, b"\0"];
         if at >= self.room || start + parts.iter().map(|it| it.len()).sum::<usize>() > ADDED_MAX {
             return false;
         }
@@ -159,35 +185,13 @@ impl Environment {
         // SAFETY: within the environment and the table behind it, which is ours; the end mark
         // moves with the last variable. The text was written just now and ends.
         unsafe {
-            self.start.add(at).write(self.added.as_ptr().add(start).cast());
+            let variables = self.environment.start;
+            variables.add(at).write(self.added.as_ptr().add(start).cast());
             if at == self.count {
                 self.count += 1;
-                self.start.add(self.count).write(ptr::null());
+                variables.add(self.count).write(ptr::null());
             }
         }
         true
-    }
-
-    /// As the kernel takes it for another program.
-    pub(crate) fn as_ptr(&self) -> *const *const c_char {
-        self.start
-    }
-
-    /// Where a variable is, and its value.
-    fn find(&self, name: &[u8]) -> Option<(usize, *const c_char)> {
-        (0..self.count).find_map(|at| {
-            // SAFETY: within the environment, whose strings end; nothing behind an end is read,
-            // because names have no NUL.
-            unsafe {
-                let mut text = self.start.add(at).read();
-                for &letter in name {
-                    if text.cast::<u8>().read() != letter {
-                        return None;
-                    }
-                    text = text.add(1);
-                }
-                (text.cast::<u8>().read() == b'=').then(|| (at, text.add(1)))
-            }
-        })
     }
 }

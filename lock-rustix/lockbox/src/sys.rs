@@ -3,6 +3,10 @@
 //! Every function is safe to call in a program of one thread that does not use the signal handler
 //! below for anything else.
 #![allow(unsafe_code)]
+// Registers are words; the kernel gives their bits its own meaning.
+#![allow(clippy::cast_sign_loss)]
+
+mod vfork;
 
 use core::ffi::c_char;
 
@@ -11,12 +15,15 @@ use lock_rustix::descriptor::{errno, lend_raw};
 use lock_rustix::rustix::fd::BorrowedFd;
 use lock_rustix::rustix::io::Errno;
 
+pub use vfork::vfork;
+
 #[cfg(target_arch = "x86_64")]
 mod number {
     pub(super) const CLONE: usize = 56;
     pub(super) const CLOSE: usize = 3;
     pub(super) const EXECVE: usize = 59;
     pub(super) const EXIT_GROUP: usize = 231;
+    pub(super) const FLOCK: usize = 73;
     pub(super) const IOCTL: usize = 16;
     pub(super) const KILL: usize = 62;
     pub(super) const RT_SIGACTION: usize = 13;
@@ -24,6 +31,7 @@ mod number {
     pub(super) const RT_SIGTIMEDWAIT_TIME64: usize = 128;
     pub(super) const SETITIMER: usize = 38;
     pub(super) const WAIT4: usize = 61;
+    pub(super) const WRITE: usize = 1;
 }
 #[cfg(any(target_arch = "aarch64", target_arch = "riscv64"))]
 mod number {
@@ -31,6 +39,7 @@ mod number {
     pub(super) const CLOSE: usize = 57;
     pub(super) const EXECVE: usize = 221;
     pub(super) const EXIT_GROUP: usize = 94;
+    pub(super) const FLOCK: usize = 32;
     pub(super) const IOCTL: usize = 29;
     pub(super) const KILL: usize = 129;
     pub(super) const RT_SIGACTION: usize = 134;
@@ -38,6 +47,7 @@ mod number {
     pub(super) const RT_SIGTIMEDWAIT_TIME64: usize = 137;
     pub(super) const SETITIMER: usize = 103;
     pub(super) const WAIT4: usize = 260;
+    pub(super) const WRITE: usize = 64;
 }
 #[cfg(any(target_arch = "arm", target_arch = "x86"))]
 mod number {
@@ -48,6 +58,7 @@ mod number {
     pub(super) const EXIT_GROUP: usize = 248;
     #[cfg(target_arch = "x86")]
     pub(super) const EXIT_GROUP: usize = 252;
+    pub(super) const FLOCK: usize = 143;
     pub(super) const IOCTL: usize = 54;
     pub(super) const KILL: usize = 37;
     pub(super) const RT_SIGACTION: usize = 174;
@@ -55,6 +66,7 @@ mod number {
     pub(super) const RT_SIGTIMEDWAIT_TIME64: usize = 421;
     pub(super) const SETITIMER: usize = 104;
     pub(super) const WAIT4: usize = 114;
+    pub(super) const WRITE: usize = 4;
 }
 
 /// A signal's number.
@@ -136,17 +148,19 @@ pub fn exit(status: u8) -> ! {
     }
 }
 
-/// Standard output.
-pub fn stdout() -> BorrowedFd<'static> {
-    // SAFETY: nobody here closes it. If the caller had it closed, it may be another file by now:
-    // that is the caller's doing, as in every program.
-    unsafe { lend_raw(1) }
-}
-
 /// Standard error.
 pub fn stderr() -> BorrowedFd<'static> {
-    // SAFETY: as above.
+    // SAFETY: nobody here closes it. If the caller had it closed, it may be another file by now:
+    // that is the caller's doing, as in every program.
     unsafe { lend_raw(2) }
+}
+
+/// Writes to a descriptor by its number; answers how much was written.
+pub fn write(fd: i32, bytes: &[u8]) -> Result<usize, Errno> {
+    let (start, len) = (bytes.as_ptr() as usize, bytes.len());
+    // SAFETY: reads as many bytes as there are. Every number is a descriptor or refused.
+    let result = unsafe { syscall(number::WRITE, [fd as usize, start, len]) };
+    usize::try_from(result).map_err(|_| errno(result))
 }
 
 /// A descriptor by its number, as given on the command line; none is negative.
@@ -179,16 +193,24 @@ pub fn fork() -> Result<Fork, Errno> {
     Ok(if pid == 0 { Fork::Child } else { Fork::Parent(pid) })
 }
 
-/// Becomes another program, whose path has its end mark; comes back only if that fails.
-pub fn execve(path: &[u8], args: *const *const c_char, environment: *const *const c_char) -> Errno {
-    if path.last() != Some(&0) {
-        return Errno::NAMETOOLONG;
-    }
+/// Becomes another program; comes back only if that fails. The path ends with a NUL, the arrays
+/// with a null.
+pub fn execve(
+    path: *const c_char,
+    args: *const *const c_char,
+    environment: *const *const c_char,
+) -> Errno {
     // SAFETY: the path ends; both arrays end with a null and hold strings that end.
-    let result = unsafe {
-        syscall(number::EXECVE, [path.as_ptr() as usize, args as usize, environment as usize])
-    };
+    let result =
+        unsafe { syscall(number::EXECVE, [path as usize, args as usize, environment as usize]) };
     errno(result)
+}
+
+/// `flock(2)` of a descriptor by its number, with its bits as the kernel has them.
+pub fn flock(fd: i32, operation: u8) -> Result<(), Errno> {
+    // SAFETY: takes no pointers. Every number is a descriptor or refused.
+    let result = unsafe { syscall(number::FLOCK, [fd as usize, usize::from(operation)]) };
+    if result == 0 { Ok(()) } else { Err(errno(result)) }
 }
 
 /// Waits for the child to end. `None`: it has not, and `block` is off.
@@ -260,11 +282,11 @@ pub fn wait_for_signal(signals: SignalSet, timeout_ns: Option<u64>) -> Option<Ar
     Some(Arrived { signal, from_kernel: code > 0 })
 }
 
-/// Interrupts system calls `first_ns` from now, and every `then_ns` after that: a signal that comes
-/// just before a call blocks would be lost if it did not come again.
-pub fn interrupt_after(first_ns: u64, then_ns: u64) {
+/// Interrupts system calls so long from now, and every ten milliseconds after that: a signal that
+/// comes just before a call blocks would be lost if it did not come again.
+pub fn interrupt_after(ns: u64) {
     handle_alarm();
-    set_timer(first_ns.max(1000), then_ns);
+    set_timer(ns.max(1000));
 }
 
 /// Does nothing for so long, or until a signal is handled.
@@ -279,13 +301,13 @@ pub fn sleep(ns: u64) {
 
 /// Ends the interruptions.
 pub fn stop_interrupting() {
-    set_timer(0, 0);
+    set_timer(0);
 }
 
-fn set_timer(first_ns: u64, then_ns: u64) {
+fn set_timer(ns: u64) {
+    const AGAIN_US: isize = 10_000;
     let word = |number: u64| isize::try_from(number).unwrap_or(isize::MAX);
-    let part = |ns: u64| [word(ns / 1_000_000_000), word(ns % 1_000_000_000 / 1000)];
-    let timer = [part(then_ns), part(first_ns)];
+    let timer = [0, AGAIN_US, word(ns / 1_000_000_000), word(ns % 1_000_000_000 / 1000)];
     // SAFETY: reads one `struct itimerval`, four words. 0: ITIMER_REAL.
     unsafe { syscall(number::SETITIMER, [0, timer.as_ptr() as usize, 0]) };
 }

@@ -12,9 +12,6 @@ use lock_rustix::sys::Sys;
 use crate::holder::Waiting;
 use crate::sys;
 
-/// A lost signal is made up for after this time, in nanoseconds.
-const REPEAT_NS: u64 = 10_000_000;
-
 /// How often a wait that is told about looks at the holder again, in nanoseconds.
 const LOOK_NS: u64 = 1_000_000_000;
 
@@ -80,7 +77,7 @@ pub(crate) fn take(
         }
         if interrupts {
             let next_ns = if tell.is_some() { left_ns.min(LOOK_NS) } else { left_ns };
-            sys::interrupt_after(next_ns, REPEAT_NS);
+            sys::interrupt_after(next_ns);
         }
         true
     };

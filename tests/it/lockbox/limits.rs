@@ -4,10 +4,13 @@
 use core::sync::atomic::{AtomicU32, Ordering};
 use std::ffi::OsString;
 use std::fs;
+use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 
 use lock_core::payload::message::MESSAGE_MAX;
+use lock_core::scheme::hardlink::PAYLOAD_MAX;
+use lock_core::scheme::symlink::TARGET_MAX;
 use lock_rustix::place::{NAME_MAX, PATH_MAX};
 use lock_tests::lockbox::lockbox;
 
@@ -119,5 +122,95 @@ fn a_content_that_is_explained_has_8192_bytes() {
         assert_eq!(explained.status.code(), Some(status), "{length} bytes: {stderr}");
         assert_eq!(stderr.contains("too long for a lock file"), status != 0, "{stderr}");
         assert_eq!(fs::read(&file).unwrap().len(), length);
+    }
+}
+
+/// Calls the tool, which is to end with this status and to say this.
+fn says(args: &[&str], status: i32, words: &str) {
+    let output = Command::new(lockbox()).args(args).output().unwrap();
+    let said = [output.stdout, output.stderr].concat();
+    let said = String::from_utf8_lossy(&said);
+    assert_eq!(output.status.code(), Some(status), "{args:?}: {said}");
+    assert!(said.contains(words), "{args:?}: {said}");
+}
+
+/// Takes the lock for a process that is gone.
+fn leave_stale(kind: &str, lock: &str) {
+    let mut holder = Command::new("sleep").arg("600").spawn().unwrap();
+    says(&["acquire", "-k", kind, "-n", "--pid", &holder.id().to_string(), lock], 0, "");
+    holder.kill().unwrap();
+    holder.wait().unwrap();
+}
+
+#[test]
+fn what_others_wrote_into_a_lock_file_has_8192_bytes() {
+    const HELD: i32 = 75;
+    const NOBODY: &str = "held by a process that cannot be seen from here";
+    for (kind, ending) in [("nfs", ".nfs_lock"), ("pidfile", "")] {
+        for length in [PAYLOAD_MAX, PAYLOAD_MAX + 1] {
+            let scratch = Scratch::new(&format!("payload-{kind}-{length}"));
+            let lock = scratch.path("lock");
+            leave_stale(kind, &lock);
+            // As its own program would still read it: with blanks behind, or zeros in front.
+            let file = format!("{lock}{ending}");
+            let mut payload = fs::read(&file).unwrap();
+            let missing = length - payload.len();
+            if kind == "nfs" {
+                payload.resize(length, b' ');
+            } else {
+                payload.splice(0..0, core::iter::repeat_n(b'0', missing));
+            }
+            fs::write(&file, payload).unwrap();
+            let dir = PathBuf::from(scratch.path(""));
+            let before = contents(&dir);
+            let fits = length == PAYLOAD_MAX;
+            if fits {
+                says(&["status", "-k", kind, &lock], 1, "no process has its holder's pid");
+                says(&["run", "-k", kind, "-n", &lock, "true"], 0, "");
+                assert!(!Path::new(&file).exists(), "the stale lock was taken, and given back");
+            } else {
+                says(&["run", "-k", kind, "-n", &lock, "true"], HELD, NOBODY);
+                says(&["break", "-k", kind, &lock], HELD, "not removed");
+                says(&["release", "-k", kind, &lock], HELD, "not removed");
+                says(&["touch", "-k", kind, &lock], HELD, "not touched");
+                assert_eq!(contents(&dir), before, "{kind}, {length} bytes");
+                says(&["break", "-k", kind, "--force", &lock], 0, "");
+                assert!(!Path::new(&file).exists(), "who says so may remove it all the same");
+            }
+        }
+    }
+}
+
+#[test]
+fn the_target_of_a_link_has_1023_bytes() {
+    const UNKNOWN: &str = "it does not say who holds it in a way known here";
+    for length in [TARGET_MAX - 1, TARGET_MAX] {
+        let scratch = Scratch::new(&format!("target-{length}"));
+        let lock = scratch.path("lock");
+        let target = "x".repeat(length);
+        std::os::unix::fs::symlink(&target, &lock).unwrap();
+        // Of one that fits it is known what it says, if not what that means.
+        let words = if length < TARGET_MAX { &*target } else { "by no convention known here" };
+        says(&["explain", &lock], 0, words);
+        says(&["status", "-k", "symlink", &lock], 4, UNKNOWN);
+        says(&["run", "-k", "symlink", "-n", &lock, "true"], 75, UNKNOWN);
+        says(&["break", "-k", "symlink", &lock], 75, "not removed");
+        assert_eq!(fs::read_link(&lock).unwrap().to_str(), Some(&*target));
+        says(&["break", "-k", "symlink", "--force", &lock], 0, "");
+    }
+}
+
+#[test]
+fn a_script_that_names_no_interpreter_has_as_many_arguments_as_any_program() {
+    for count in [253, 254, 20_000] {
+        let scratch = Scratch::new(&format!("script-{count}"));
+        let (lock, script) = (scratch.path("lock"), scratch.path("script"));
+        fs::write(&script, "echo \"$# $1 ${20000-none}\"\n").unwrap();
+        fs::set_permissions(&script, fs::Permissions::from_mode(0o755)).unwrap();
+        let mut run = Command::new(lockbox());
+        run.args(["flock", &lock, &script]).args((1..=count).map(|at| at.to_string()));
+        let output = run.output().unwrap();
+        let last = if count == 20_000 { "20000" } else { "none" };
+        assert_eq!(String::from_utf8_lossy(&output.stdout), format!("{count} 1 {last}\n"));
     }
 }

@@ -2,6 +2,7 @@
 
 mod applets;
 mod arguments;
+mod costs;
 mod doctor;
 mod existence;
 mod field;

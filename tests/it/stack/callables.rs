@@ -5,12 +5,12 @@ use lock_tests::call_graph::CallGraph;
 
 /// A type of function: who calls such, and which ones there are. A caller is known by what its name
 /// starts with, or contains after a `*`; a target by what its name contains.
-struct Callable {
+pub(crate) struct Callable {
     callers: &'static [&'static str],
     targets: &'static [&'static str],
 }
 
-const CALLABLES: &[Callable] = &[
+pub(crate) const OF_THE_TOOL: &[Callable] = &[
     // `fn(&[u8]) -> Option<Claim>`, which reads a payload, and `Decide`, which judges its holder.
     Callable {
         callers: &[
@@ -154,26 +154,72 @@ const CALLABLES: &[Callable] = &[
     },
 ];
 
+/// The same for a C program with the static library in it.
+pub(crate) const OF_THE_C_FACE: &[Callable] = &[
+    // `fn(&[u8]) -> Option<Claim>`, and `Decide`.
+    Callable {
+        callers: &["lock_core::scheme::", "lock_rustix::existence::look::"],
+        targets: &[
+            "<lock_rustix::signature::decode::{closure",
+            "<lock_core::scheme::breaking::if_stale as",
+        ],
+    },
+    // `&mut dyn FnMut(Event)`.
+    Callable {
+        callers: &["<lock_rustix::existence::contender::Contender>::"],
+        targets: &["lockbox::taking::existence::{closure#1}"],
+    },
+    // `extern "C" fn(&Errand) -> !`, and `Tick`.
+    Callable {
+        callers: &["lock_rustix::stand_in::"],
+        targets: &[
+            "lock_rustix::stand_in::run::",
+            "<lock_rustix::existence::contender::Contender>::queue::{closure#0}",
+            "lockbox::taking::guard::{closure",
+        ],
+    },
+    // `&mut dyn FnMut() -> bool`, which is asked before a wait; and what guards the tables.
+    Callable {
+        callers: &["lock_rustix::local::take$"],
+        targets: &["lockbox::taking::guard::{closure", "_critical_section_1_0_acquire"],
+    },
+    // `&mut dyn FnMut(&Mount)`.
+    Callable {
+        callers: &["lock_rustix::mountinfo::of::{closure#0}"],
+        targets: &["lock_rustix::identity::is_what_it_says::{closure"],
+    },
+    // `fn(&u8) -> bool`.
+    Callable {
+        callers: &["<lock_core::payload::sexp::lexer::Lexer>::skip_until"],
+        targets: &[
+            "<lock_core::payload::sexp::lexer::Lexer>::bare::{closure#0}",
+            "<lock_core::payload::sexp::lexer::Lexer>::next::{closure#0}",
+        ],
+    },
+    // The program's own.
+    Callable { callers: &["in_child$"], targets: &["release_in_child"] },
+];
+
 /// What the compiler calls by address of its own accord, from anywhere, and calls nothing; and what
 /// only the kernel calls.
 const LEAVES: &[&str] = &["memcpy", "memmove", "memset", "memcmp", "bcmp", "strlen"];
 const OF_THE_KERNEL: &[&str] = &["lockbox_restore", "lockbox_tool::sys::handle_alarm::nothing"];
 
 /// The functions that `caller` can reach by address.
-pub(crate) fn reaches(graph: &CallGraph, caller: u64) -> Vec<u64> {
-    let by_type: Vec<_> = CALLABLES.iter().filter(|it| it.has_caller(graph.name(caller))).collect();
+pub(crate) fn reaches(graph: &CallGraph, callables: &[Callable], caller: u64) -> Vec<u64> {
+    let by_type: Vec<_> = callables.iter().filter(|it| it.has_caller(graph.name(caller))).collect();
     let can = |name: &str| LEAVES.contains(&name) || by_type.iter().any(|it| it.has_target(name));
     graph.taken().filter(|&target| can(graph.name(target))).collect()
 }
 
 /// The functions that call by address, or can be called so, and are of no type above.
-pub(crate) fn unknown(graph: &CallGraph) -> Vec<&str> {
+pub(crate) fn unknown<'g>(graph: &'g CallGraph, callables: &[Callable]) -> Vec<&'g str> {
     let targets = graph.taken().map(|it| graph.name(it)).filter(|name| {
         let known = LEAVES.contains(name) || OF_THE_KERNEL.contains(name);
-        !known && !CALLABLES.iter().any(|it| it.has_target(name))
+        !known && !callables.iter().any(|it| it.has_target(name))
     });
     let callers = graph.indirect().map(|it| graph.name(it));
-    let callers = callers.filter(|name| !CALLABLES.iter().any(|it| it.has_caller(name)));
+    let callers = callers.filter(|name| !callables.iter().any(|it| it.has_caller(name)));
     callers.chain(targets).collect()
 }
 

@@ -2,6 +2,7 @@
 //! `WRITE=1 cargo test -p lock-tests --test stack` writes docs/stack.md anew.
 #![cfg(target_arch = "x86_64")]
 
+mod c_face;
 mod callables;
 mod operations;
 mod page;
@@ -27,6 +28,7 @@ fn every_operation_keeps_to_its_stack() {
         assert!(*bytes <= bound, "{command} {kind}, {situation}: {bytes} bytes, {bound} at most?");
     }
     rows.extend(bounds);
+    rows.extend(c_face::bounds());
     if std::env::var_os("WRITE").is_some() {
         write(&rows);
     }

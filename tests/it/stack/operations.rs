@@ -14,6 +14,11 @@ use crate::page::Row;
 /// The first that fits counts.
 pub(crate) const LIMITS: &[(&str, u64)] = &[
     ("doctor", 60 * 1024),
+    ("lockbox_take", 52 * 1024),
+    ("lockbox_look|lockbox_break", 30 * 1024),
+    ("lockbox_convert|lockbox_release", 8 * 1024),
+    ("lockbox_refresh|lockbox_next_token", 2 * 1024),
+    ("lockbox_descriptor|lockbox_sentence|lockbox_kind_name", 1024),
     ("by the call graph", 52 * 1024),
     ("nfs|pidfile|symlink|mkdir|lease|lockfile|dotlockfile", 52 * 1024),
     ("explain|list", 36 * 1024),

@@ -4,6 +4,9 @@ use core::fmt::Write;
 use std::fs;
 use std::path::PathBuf;
 
+/// What the column of the C face is called.
+pub(crate) const FROM_C: &str = "by the call graph, from C";
+
 /// How much one operation took, or is said to take.
 #[derive(Clone, Debug)]
 pub(crate) struct Row {
@@ -36,7 +39,8 @@ pub(crate) fn write(rows: &[Row]) {
     {
         let kinds: Vec<_> = operations.iter().map(|row| row.kind.as_str()).collect();
         if kinds != columns {
-            write!(page, "\n| command | situation | {} |\n", kinds.join(" | ")).unwrap();
+            let what = if kinds == [FROM_C] { "function" } else { "command" };
+            write!(page, "\n| {what} | situation | {} |\n", kinds.join(" | ")).unwrap();
             writeln!(page, "|---|---|{}", "---|".repeat(kinds.len())).unwrap();
             columns = kinds;
         }
@@ -56,7 +60,7 @@ pub(crate) fn read() -> Vec<Row> {
     for line in page.lines().filter(|line| line.starts_with('|')) {
         let cells: Vec<_> = line.trim_matches('|').split('|').map(str::trim).collect();
         let [command, situation, rest @ ..] = &cells[..] else { continue };
-        if *command == "command" {
+        if ["command", "function"].contains(command) {
             kinds = rest.to_vec();
         }
         for (kind, bytes) in kinds.iter().zip(rest) {

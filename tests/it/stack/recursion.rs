@@ -8,7 +8,7 @@ use std::process::Command;
 use lock_tests::call_graph::CallGraph;
 use lock_tests::lockbox::with_symbols;
 
-use crate::callables::{reaches, unknown};
+use crate::callables::{OF_THE_TOOL, reaches, unknown};
 use crate::page::Row;
 
 /// Where each command and applet starts, and what the measured ones are called.
@@ -34,7 +34,7 @@ pub(crate) const ENTRIES: &[(&str, &str)] = &[
 /// The most that each command can take, by the call graph, from the program's start on.
 pub(crate) fn bounds() -> Vec<Row> {
     let graph = CallGraph::read(with_symbols());
-    let reaches = |caller| reaches(&graph, caller);
+    let reaches = |caller| reaches(&graph, OF_THE_TOOL, caller);
     let entries: Vec<_> = ENTRIES.iter().map(|(_, name)| graph.find(name)).collect();
     let start = graph.find("_start");
     let bound = |entry| {
@@ -58,9 +58,9 @@ pub(crate) fn bounds() -> Vec<Row> {
 #[test]
 fn no_function_calls_itself() {
     let graph = CallGraph::read(with_symbols());
-    let unknown = unknown(&graph);
+    let unknown = unknown(&graph, OF_THE_TOOL);
     assert!(unknown.is_empty(), "tests/it/stack/callables.rs has no type of {unknown:#?}");
-    assert_eq!(graph.cycle(&|caller| reaches(&graph, caller)), None);
+    assert_eq!(graph.cycle(&|caller| reaches(&graph, OF_THE_TOOL, caller)), None);
 }
 
 /// Programs of whose functions the graph must say this. They have no standard library, which has

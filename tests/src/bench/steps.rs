@@ -15,9 +15,31 @@ use super::counts::Run;
 /// # Panics
 ///
 /// If the program cannot be traced, or fails.
+pub fn instructions(run: &Run<'_>) -> u64 {
+    each(run, &mut |_| {})
+}
+
+/// The same, and how many of them are system calls.
+///
+/// # Panics
+///
+/// If the program cannot be traced, or fails.
+#[cfg(target_arch = "x86_64")]
+pub fn instructions_and_calls(run: &Run<'_>) -> (u64, u64) {
+    const SYSCALL: i64 = 0x050F;
+    let mut calls = 0;
+    let mut see = |pid| {
+        let next = ptrace::getregs(pid).ok().map(|registers| registers.rip);
+        let code = next.and_then(|at| ptrace::read(pid, at as ptrace::AddressType).ok());
+        calls += u64::from(code.is_some_and(|code| code & 0xFFFF == SYSCALL));
+    };
+    (each(run, &mut see), calls)
+}
+
+/// Shows each process before each of its steps; answers how many there were.
 #[allow(clippy::zombie_processes, reason = "the tracer waits for it")]
 #[allow(unsafe_code)]
-pub fn instructions(run: &Run<'_>) -> u64 {
+fn each(run: &Run<'_>, see: &mut dyn FnMut(Pid)) -> u64 {
     let mut command = run.command();
     // SAFETY: between fork and exec only one system call is made.
     unsafe { command.pre_exec(|| ptrace::traceme().map_err(Into::into)) };
@@ -30,10 +52,13 @@ pub fn instructions(run: &Run<'_>) -> u64 {
         | Options::PTRACE_O_TRACEEXEC
         | Options::PTRACE_O_EXITKILL;
     ptrace::setoptions(first, options).expect("it can be traced");
+    see(first);
     ptrace::step(first, None).expect("it goes on");
     let (mut steps, mut failed) = (0, None);
     loop {
-        let stopped = waitpid(None, Some(WaitPidFlag::__WALL));
+        // Children of this thread only: other tests have theirs.
+        let flags = WaitPidFlag::__WALL | WaitPidFlag::__WNOTHREAD;
+        let stopped = waitpid(None, Some(flags));
         let (pid, signal) = match stopped {
             Ok(WaitStatus::Stopped(pid, Signal::SIGTRAP)) => {
                 steps += 1;
@@ -52,6 +77,7 @@ pub fn instructions(run: &Run<'_>) -> u64 {
             // None is left.
             Err(_) => break,
         };
+        see(pid);
         // It may be gone meanwhile.
         let _ = ptrace::step(pid, signal);
     }

@@ -104,8 +104,10 @@ impl Walk<'_> {
     /// Where a call or a jump goes, if that can be told.
     fn target(&self, nth: usize) -> Option<u64> {
         let instruction = &self.body[nth];
-        let read =
-            |from: &Instruction| from.through().and_then(|word| self.words.get(&word)).copied();
+        let read = |from: &Instruction| {
+            let word = from.through().and_then(|word| self.words.get(&word)).copied();
+            word.or_else(|| from.address_put())
+        };
         let Some(register) = instruction.register() else {
             return instruction.target().or_else(|| read(instruction));
         };

@@ -109,6 +109,17 @@ impl Instruction {
         self.meaning.split(' ').next().and_then(hex).filter(|_| reads)
     }
 
+    /// The address that it puts into a register: a linker writes such for a word that it knows.
+    pub(super) fn address_put(&self) -> Option<u64> {
+        match &*self.name {
+            "lea" if self.operands.contains("(%rip),") => {
+                self.meaning.split(' ').next().and_then(hex)
+            }
+            "mov" => self.operands.strip_prefix('$')?.split(',').next().and_then(hex),
+            _ => None,
+        }
+    }
+
     /// The register that stands last, which it changes if it changes any.
     pub(super) fn last_operand(&self) -> &str {
         self.operands.rsplit_once(",%").map_or("", |(_, last)| last)

@@ -82,7 +82,7 @@ pub(super) const KNOWN: [Known; 10] = [
 static OPTIONS: [u8; packed_len(&KNOWN)] = pack(&KNOWN);
 
 #[inline(never)]
-pub(crate) fn main(stack: &mut Stack, at: usize) -> u8 {
+pub(crate) fn main(stack: &Stack, at: usize) -> u8 {
     let mut settings = Settings {
         action: Action::Lock,
         retries: Some(5),
@@ -181,7 +181,7 @@ fn pid_claim(text: &[u8]) -> Option<Claim> {
     Some(Claim { owner: Owner { pid, ..Owner::default() }, ..Claim::default() })
 }
 
-fn lock(stack: &mut Stack, settings: &Settings, path: &CStr, command_at: usize) -> u8 {
+fn lock(stack: &Stack, settings: &Settings, path: &CStr, command_at: usize) -> u8 {
     let command = stack.args().get(command_at);
     // For a command this process holds the lock, else the one that asks for it.
     let holder = match command {

@@ -5,89 +5,83 @@
 //! And control characters in what it was given are told visibly.
 //! Source: util-linux 2.38, run side by side in the tests.
 
+mod text;
+
 use core::ffi::CStr;
 
 use lock_rustix::clock::monotonic_ns;
 use lock_rustix::descriptor::openat;
 use lock_rustix::rustix::fd::IntoRawFd;
-use lock_rustix::rustix::fs::{AtFlags, CWD, FlockOperation, Mode, OFlags, flock, fstat, statat};
+use lock_rustix::rustix::fs::{AtFlags, CWD, Mode, OFlags, fstat, statat};
 use lock_rustix::rustix::io::Errno;
 
-use crate::number::{self, Decimal};
+use super::is_one_of;
+use crate::number;
 use crate::options::{Known, Options, Wrong, pack, packed_len};
-use crate::out::{Out, complain, print};
+use crate::out::Out;
 use crate::spawn;
-use crate::stack::Stack;
+use crate::stack::{Args, Stack};
 use crate::status as exit;
-use crate::sys::{self, Fork};
+use crate::sys;
+use text::{TEXTS, VERSION, say, say_why};
+
+pub(super) use text::HELP;
+
+/// The number of a text.
+macro_rules! text {
+    ($text:expr) => {
+        const { $crate::packed::number(&TEXTS, $text) }
+    };
+}
 
 /// The lock could not be had for a reason other than another's lock.
 const DATA_ERROR: u8 = 65;
 /// The command could not be run.
 const UNAVAILABLE: u8 = 69;
-/// A signal that comes just before flock blocks is made up for after this time, in nanoseconds.
-const REPEAT_NS: u64 = 10_000_000;
 
-/// Key of the option without a short form.
-const VERBOSE: u8 = 1;
+/// What `flock(2)` takes, each the key of its option.
+const SHARED: u8 = 1;
+const EXCLUSIVE: u8 = 2;
+const NONBLOCKING: u8 = 4;
+const UNLOCK: u8 = 8;
+/// Options that are on or off, keys too.
+const CLOSE: u8 = 16;
+const NO_FORK: u8 = 32;
+const VERBOSE: u8 = 64;
+/// Whether the command is a line for the shell: an operand says so.
+const FOR_SHELL: u8 = 128;
 
 const fn known(key: u8, short: u8, long: &'static str, takes_argument: bool) -> Known {
     Known { key, short, long, takes_argument }
 }
 
 pub(super) const KNOWN: [Known; 15] = [
-    known(b's', b's', "shared", false),
-    known(b'x', b'x', "exclusive", false),
-    known(b'x', b'e', "", false),
-    known(b'u', b'u', "unlock", false),
-    known(b'n', b'n', "nonblocking", false),
-    known(b'n', 0, "nonblock", false),
-    known(b'n', 0, "nb", false),
+    known(SHARED, b's', "shared", false),
+    known(EXCLUSIVE, b'x', "exclusive", false),
+    known(EXCLUSIVE, b'e', "", false),
+    known(UNLOCK, b'u', "unlock", false),
+    known(NONBLOCKING, b'n', "nonblocking", false),
+    known(NONBLOCKING, 0, "nonblock", false),
+    known(NONBLOCKING, 0, "nb", false),
     known(b'w', b'w', "wait", true),
     known(b'w', 0, "timeout", true),
     known(b'E', b'E', "conflict-exit-code", true),
-    known(b'o', b'o', "close", false),
-    known(b'F', b'F', "no-fork", false),
+    known(CLOSE, b'o', "close", false),
+    known(NO_FORK, b'F', "no-fork", false),
     known(VERBOSE, 0, "verbose", false),
     known(b'h', b'h', "help", false),
     known(b'V', b'V', "version", false),
 ];
 static OPTIONS: [u8; packed_len(&KNOWN)] = pack(&KNOWN);
 
-pub(super) const HELP: &str = "
-Usage:
- flock [options] <file>|<directory> <command> [<argument>...]
- flock [options] <file>|<directory> -c <command>
- flock [options] <file descriptor number>
-
-Manage file locks from shell scripts.
-
-Options:
- -s, --shared             get a shared lock
- -x, --exclusive          get an exclusive lock (default)
- -u, --unlock             remove a lock
- -n, --nonblock           fail rather than wait
- -w, --timeout <secs>     wait for a limited amount of time
- -E, --conflict-exit-code <number>  exit code after conflict or timeout
- -o, --close              close file descriptor before running command
- -c, --command <command>  run a single command string through the shell
- -F, --no-fork            execute command without forking
-     --verbose            increase verbosity
-
- -h, --help               display this help
- -V, --version            display version
-";
-
-#[allow(clippy::struct_excessive_bools, reason = "each is an option of its own")]
 struct Settings {
-    operation: FlockOperation,
-    block: bool,
+    /// The last of them counts.
+    operation: u8,
+    /// Those that are on.
+    flags: u8,
+    conflict: u8,
     /// The largest number: for ever.
     timeout_ns: u64,
-    conflict: u8,
-    close: bool,
-    fork: bool,
-    verbose: bool,
 }
 
 /// What is locked: a file that this program opens, or a descriptor that it was given.
@@ -100,151 +94,102 @@ struct Target {
 
 /// Runs the applet; its own arguments start at `at`.
 #[inline(never)]
-pub(crate) fn main(stack: &mut Stack, at: usize) -> u8 {
-    match run(stack, at) {
-        Ok(status) | Err(status) => status,
-    }
-}
-
-fn run(stack: &mut Stack, at: usize) -> Result<u8, u8> {
+pub(crate) fn main(stack: &Stack, at: usize) -> u8 {
     let args = stack.args();
     if args.count() <= at {
-        return Err(try_help("not enough arguments", b""));
+        try_help(text!("not enough arguments"), b"");
     }
-    let mut settings = Settings {
-        operation: FlockOperation::LockExclusive,
-        block: true,
-        timeout_ns: u64::MAX,
-        conflict: 1,
-        close: false,
-        fork: true,
-        verbose: false,
-    };
-    let mut options = Options::new(args, at, &OPTIONS);
-    if !settings.read(&mut options)? {
-        return Ok(0);
-    }
-    let at = options.operands().map_err(|wrong| wrong_option(wrong, options.name()))?;
-    if settings.close && !settings.fork {
-        return Err(usage("the --no-fork and --close options are incompatible"));
+    let mut settings =
+        Settings { operation: EXCLUSIVE, flags: 0, conflict: 1, timeout_ns: u64::MAX };
+    let at = settings.read(args, at);
+    if settings.has(CLOSE) && settings.has(NO_FORK) {
+        usage(text!("the --no-fork and --close options are incompatible"));
     }
     let Some(operand) = args.get(at) else {
-        return Err(usage("requires file descriptor, file or directory"));
+        usage(text!("requires file descriptor, file or directory"));
     };
-    let Some(command) = args.get(at + 1) else {
-        Target::inherited(operand)?.take(&settings)?;
-        return Ok(0);
-    };
-    let for_shell = command == c"-c" || command == c"--command";
-    if for_shell && args.count() != at + 3 {
-        let text = "% requires exactly one command argument";
-        return Err(fail(exit::USAGE, text, command.to_bytes(), None));
+    let command = args.get(at + 1);
+    let is_path = command.is_some();
+    if is_one_of(args.bytes(at + 1), "-c\0--command\0") {
+        settings.flags |= FOR_SHELL;
+        if args.count() != at + 3 {
+            let text = text!("% requires exactly one command argument");
+            fail(exit::USAGE, text, args.bytes(at + 1), None);
+        }
     }
-    let mut target = Target::open(operand)?;
-    target.take(&settings)?;
-    execute(stack, &settings, at + 1, for_shell, &target)
+    let fd = if is_path { open(operand) } else { descriptor(operand) };
+    let mut target = Target { operand, is_path, fd, writable: !is_path };
+    target.take(&settings);
+    match command {
+        Some(command) => execute(stack, &settings, command, at + 1, target.fd),
+        None => 0,
+    }
 }
 
 impl Settings {
-    /// Reads the options; `false`: help or version was all that was wanted.
+    /// Reads the options; answers where the operands start. Ends with help or version, if that was
+    /// all that was wanted.
     #[inline(never)]
-    fn read(&mut self, options: &mut Options) -> Result<bool, u8> {
+    fn read(&mut self, args: Args, at: usize) -> usize {
+        let mut options = Options::new(args, at, &OPTIONS);
         while let Some(key) = options.next() {
             match key {
-                b'h' => {
-                    print(HELP);
-                    return Ok(false);
-                }
-                b'V' => {
-                    print(concat!("flock from lockbox ", env!("CARGO_PKG_VERSION"), "\n"));
-                    return Ok(false);
-                }
-                _ => self.set(key, options.argument())?,
+                SHARED | EXCLUSIVE | UNLOCK => self.operation = key,
+                b'w' => self.timeout_ns = timeout(options.argument()),
+                b'E' => self.conflict = exit_code(options.argument()),
+                b'h' => help(text!(HELP)),
+                b'V' => help(text!(VERSION)),
+                _ => self.flags |= key,
             }
         }
-        Ok(true)
-    }
-
-    fn set(&mut self, key: u8, argument: &[u8]) -> Result<(), u8> {
-        match key {
-            b's' => self.operation = FlockOperation::LockShared,
-            b'x' => self.operation = FlockOperation::LockExclusive,
-            b'u' => self.operation = FlockOperation::Unlock,
-            b'n' => self.block = false,
-            b'o' => self.close = true,
-            b'F' => self.fork = false,
-            b'w' => self.timeout_ns = timeout(argument)?,
-            b'E' => {
-                let Some(status) = signed(argument) else {
-                    return Err(fail(exit::USAGE, "invalid exit code: '%'", argument, None));
-                };
-                self.conflict = u8::try_from(status)
-                    .map_err(|_| usage("exit code out of range (expected 0 to 255)"))?;
-            }
-            _ => self.verbose = true,
+        if self.has(NONBLOCKING) {
+            self.timeout_ns = 0;
         }
-        Ok(())
+        let wrong = match options.operands() {
+            Ok(at) => return at,
+            Err(wrong) => wrong,
+        };
+        let text = match wrong {
+            Wrong::Unknown => text!("unrecognized option -- '%'"),
+            Wrong::Ambiguous => text!("ambiguous option -- '%'"),
+            Wrong::MissingArgument => text!("option requires an argument -- '%'"),
+            Wrong::ExtraArgument => text!("option doesn't allow an argument -- '%'"),
+        };
+        try_help(text, options.name())
     }
-}
 
-#[inline(never)]
-fn tell_time(took_us: u64) {
-    // A leading 1 keeps the zeros of the fraction.
-    let fraction = Decimal::new(1_000_000 + took_us % 1_000_000);
-    let fraction = fraction.as_bytes().get(1..).unwrap_or_default();
-    let mut out = Out::stdout();
-    out.text("flock: getting lock took ").number(took_us / 1_000_000);
-    out.fill(".% seconds\n", fraction);
+    fn has(&self, flag: u8) -> bool {
+        self.flags & flag != 0
+    }
 }
 
 impl Target {
-    fn open(path: &'static CStr) -> Result<Target, u8> {
-        Ok(Target { operand: path, is_path: true, fd: open(path)?, writable: false })
-    }
-
-    fn inherited(number: &'static CStr) -> Result<Target, u8> {
-        let text = number.to_bytes();
-        match signed(text) {
-            Some(fd) => Ok(Target { operand: number, is_path: false, fd, writable: true }),
-            None => Err(fail(exit::USAGE, "bad file descriptor: '%'", text, None)),
-        }
-    }
-
-    /// Takes the lock, or tells why not.
+    /// Takes the lock, or ends and tells why not.
     #[inline(never)]
-    fn take(&mut self, settings: &Settings) -> Result<(), u8> {
-        let started_ns = if settings.verbose { monotonic_ns() } else { 0 };
-        let block = settings.block && settings.timeout_ns != 0;
-        let mut deadline_ns = u64::MAX;
-        if block && settings.timeout_ns != u64::MAX {
-            sys::interrupt_after(settings.timeout_ns, REPEAT_NS);
-            deadline_ns = monotonic_ns().saturating_add(settings.timeout_ns);
+    fn take(&mut self, settings: &Settings) {
+        let has_limit = !matches!(settings.timeout_ns, 0 | u64::MAX);
+        let asks_time = has_limit || settings.has(VERBOSE);
+        let started_ns = if asks_time { monotonic_ns() } else { 0 };
+        if has_limit {
+            sys::interrupt_after(settings.timeout_ns);
         }
-        let operation = match settings.operation {
-            FlockOperation::LockShared if !block => FlockOperation::NonBlockingLockShared,
-            FlockOperation::LockExclusive if !block => FlockOperation::NonBlockingLockExclusive,
-            operation => operation,
-        };
+        let deadline_ns = started_ns.saturating_add(settings.timeout_ns);
+        let operation = settings.operation | if settings.timeout_ns == 0 { NONBLOCKING } else { 0 };
         loop {
-            let fd = sys::inherited(self.fd);
-            match fd.map_or(Err(Errno::BADF), |fd| flock(fd, operation)) {
-                Ok(()) if settings.operation == FlockOperation::Unlock || self.is_named() => break,
-                Ok(()) => self.replace(open(self.operand)?, false),
-                Err(Errno::WOULDBLOCK) => return Err(conflict(settings, "failed to get lock")),
+            match sys::flock(self.fd, operation) {
+                Ok(()) if settings.operation == UNLOCK || self.is_named() => break,
+                Ok(()) => self.replace(open(self.operand), false),
                 Err(Errno::INTR) if monotonic_ns() < deadline_ns => {}
-                Err(Errno::INTR) => {
-                    return Err(conflict(settings, "timeout while waiting to get lock"));
-                }
-                Err(errno) => self.reopen_writable(settings, errno)?,
+                Err(errno @ (Errno::WOULDBLOCK | Errno::INTR)) => conflict(settings, errno),
+                Err(errno) => self.reopen_writable(settings, errno),
             }
         }
-        if deadline_ns != u64::MAX {
+        if has_limit {
             sys::stop_interrupting();
         }
-        if settings.verbose {
+        if settings.has(VERBOSE) {
             tell_time((monotonic_ns() - started_ns) / 1000);
         }
-        Ok(())
     }
 
     /// Whether the path still names the locked file. In doubt it does: this is more than the
@@ -259,21 +204,20 @@ impl Target {
     }
 
     /// NFS wants a descriptor open for writing for an exclusive lock; any other error is told.
-    fn reopen_writable(&mut self, settings: &Settings, errno: Errno) -> Result<(), u8> {
-        let shared = settings.operation == FlockOperation::LockShared;
-        let wanted = matches!(errno, Errno::IO | Errno::BADF) && !shared && !self.writable;
-        if self.is_path && wanted {
+    fn reopen_writable(&mut self, settings: &Settings, errno: Errno) {
+        // What the caller opened is as it is.
+        let wanted = matches!(errno, Errno::IO | Errno::BADF) && !self.writable;
+        if wanted && settings.operation != SHARED {
             let flags = OFlags::RDWR | OFlags::NOCTTY;
             if let Ok(file) = openat(CWD, self.operand, flags, Mode::empty()) {
-                self.replace(file.into_raw_fd(), true);
-                return Ok(());
+                return self.replace(file.into_raw_fd(), true);
             }
         }
         let status = match errno {
             Errno::NOLCK | Errno::NOMEM => exit::OS_ERROR,
             _ => DATA_ERROR,
         };
-        Err(fail(status, "%", self.operand.to_bytes(), Some(errno)))
+        fail(status, text!("%"), self.operand.to_bytes(), Some(errno))
     }
 
     fn replace(&mut self, fd: i32, writable: bool) {
@@ -283,131 +227,158 @@ impl Target {
 }
 
 /// Opens the file, makes it if it is not there, and takes a directory as well.
-fn open(path: &CStr) -> Result<i32, u8> {
+fn open(path: &CStr) -> i32 {
     let flags = OFlags::RDONLY | OFlags::NOCTTY;
     let mut opened = openat(CWD, path, flags, Mode::empty());
     if matches!(opened, Err(Errno::NOENT)) {
         opened = openat(CWD, path, flags | OFlags::CREATE, Mode::from_raw_mode(0o666));
     }
-    opened.map(IntoRawFd::into_raw_fd).map_err(|errno| {
-        let status = match errno {
-            Errno::NOMEM | Errno::MFILE | Errno::NFILE => exit::OS_ERROR,
-            Errno::ROFS | Errno::NOSPC => exit::CANNOT_CREATE,
-            _ => exit::NO_INPUT,
-        };
-        fail(status, "cannot open lock file %", path.to_bytes(), Some(errno))
-    })
+    let errno = match opened {
+        Ok(file) => return file.into_raw_fd(),
+        Err(errno) => errno,
+    };
+    let status = match errno {
+        Errno::NOMEM | Errno::MFILE | Errno::NFILE => exit::OS_ERROR,
+        Errno::ROFS | Errno::NOSPC => exit::CANNOT_CREATE,
+        _ => exit::NO_INPUT,
+    };
+    fail(status, text!("cannot open lock file %"), path.to_bytes(), Some(errno))
+}
+
+#[inline(never)]
+fn tell_time(took_us: u64) {
+    let mut out = Out::stdout();
+    say(&mut out, text!("flock: getting lock took "), b"");
+    out.number(took_us / 1_000_000).byte(b'.');
+    out.padded(took_us % 1_000_000, 6);
+    say(&mut out, text!(" seconds\n"), b"");
 }
 
 #[inline(never)]
 fn execute(
-    stack: &mut Stack,
+    stack: &Stack,
     settings: &Settings,
+    mut command: &'static CStr,
     at: usize,
-    for_shell: bool,
-    target: &Target,
-) -> Result<u8, u8> {
-    let (program, args, mut shell_args);
-    if for_shell {
-        program = stack.environment().get(b"SHELL").unwrap_or(c"/bin/sh");
-        let (name, line) = (program.as_ptr(), stack.args().bytes(at + 1).as_ptr().cast());
+    fd: i32,
+) -> u8 {
+    let args = stack.args();
+    let mut command_args = args.from(at);
+    let mut for_shell_command_args;
+    if settings.has(FOR_SHELL) {
+        command = stack.environment().get(b"SHELL=").unwrap_or(c"/bin/sh");
+        let (name, line) = (command.as_ptr(), args.bytes(at + 1).as_ptr().cast());
         // The first is room for the shell of a shell that is a script.
-        shell_args = [name, name, c"-c".as_ptr(), line, core::ptr::null()];
-        args = shell_args.as_mut_ptr().wrapping_add(1);
-    } else {
-        program = stack.args().get(at).unwrap_or_default();
-        args = stack.args().from(at);
+        for_shell_command_args = [name, name, c"-c".as_ptr(), line, core::ptr::null()];
+        command_args = for_shell_command_args.as_mut_ptr().wrapping_add(1);
     }
-    if settings.verbose {
-        Out::stdout().fill("flock: executing %\n", program.to_bytes());
+    if settings.has(VERBOSE) {
+        tell(text!("flock: executing %\n"), command.to_bytes());
     }
     let run = || {
-        let errno = spawn::exec(args, program, stack.environment_ref());
-        let status = if errno == Errno::NOMEM { exit::OS_ERROR } else { UNAVAILABLE };
-        fail(status, "failed to execute %", program.to_bytes(), Some(errno))
-    };
-    if !settings.fork {
-        return Err(run());
-    }
-    match sys::fork() {
-        Ok(Fork::Parent(child)) => match sys::wait(child, true) {
-            Ok(Some(ended)) => Ok(ended.status()),
-            _ => Err(1),
-        },
-        Ok(Fork::Child) => {
-            if settings.close && target.is_path {
-                sys::close(target.fd);
-            }
-            sys::exit(run())
+        if settings.has(CLOSE) {
+            sys::close(fd);
         }
-        Err(errno) => Err(fail(exit::OS_ERROR, "fork failed", b"", Some(errno))),
+        let errno = spawn::exec(command_args, command, stack.environment());
+        let status = if errno == Errno::NOMEM { exit::OS_ERROR } else { UNAVAILABLE };
+        fail(status, text!("failed to execute %"), command.to_bytes(), Some(errno))
+    };
+    if settings.has(NO_FORK) {
+        run();
+    }
+    match sys::vfork(&run) {
+        Ok(child) => match sys::wait(child, true) {
+            Ok(Some(ended)) => ended.status(),
+            _ => 1,
+        },
+        Err(errno) => fail(exit::OS_ERROR, text!("fork failed"), b"", Some(errno)),
     }
 }
 
 /// Seconds as `strtod` reads them, with a sign in front and an exponent behind.
 #[inline(never)]
-fn timeout(argument: &[u8]) -> Result<u64, u8> {
+fn timeout(argument: &[u8]) -> u64 {
     let mut text = argument;
     let negative = number::take_sign(&mut text);
     match number::scientific_ns(text) {
         Some(_) if negative => {
-            Err(fail(exit::OS_ERROR, "cannot set up timer", b"", Some(Errno::INVAL)))
+            fail(exit::OS_ERROR, text!("cannot set up timer"), b"", Some(Errno::INVAL))
         }
-        Some(ns) => Ok(ns),
-        None => Err(fail(exit::USAGE, "invalid timeout value: '%'", argument, None)),
+        Some(ns) => ns,
+        None => fail(exit::USAGE, text!("invalid timeout value: '%'"), argument, None),
     }
+}
+
+fn descriptor(operand: &CStr) -> i32 {
+    let text = operand.to_bytes();
+    let Some(fd) = signed(text) else {
+        fail(exit::USAGE, text!("bad file descriptor: '%'"), text, None)
+    };
+    fd
+}
+
+fn exit_code(argument: &[u8]) -> u8 {
+    let Some(status) = signed(argument) else {
+        fail(exit::USAGE, text!("invalid exit code: '%'"), argument, None)
+    };
+    let Ok(status) = u8::try_from(status) else {
+        usage(text!("exit code out of range (expected 0 to 255)"))
+    };
+    status
 }
 
 /// A number as `strtol` reads it, with a sign in front.
-fn signed(mut text: &[u8]) -> Option<i32> {
-    let negative = number::take_sign(&mut text);
-    let magnitude = i64::try_from(number::nonempty_decimal(text)?).ok()?;
-    i32::try_from(if negative { -magnitude } else { magnitude }).ok()
+#[inline(never)]
+fn signed(text: &[u8]) -> Option<i32> {
+    i32::try_from(number::integer(text)?).ok()
 }
 
-fn conflict(settings: &Settings, text: &str) -> u8 {
-    if settings.verbose {
-        usage(text);
+fn help(text: u8) -> ! {
+    tell(text, b"");
+    sys::exit(0)
+}
+
+#[inline(never)]
+fn tell(text: u8, name: &[u8]) {
+    say(&mut Out::stdout(), text, name);
+}
+
+/// Ends with the status for another's lock; says why only if asked to.
+fn conflict(settings: &Settings, errno: Errno) -> ! {
+    if settings.has(VERBOSE) {
+        let text = match errno {
+            Errno::INTR => text!("timeout while waiting to get lock"),
+            _ => text!("failed to get lock"),
+        };
+        fail(settings.conflict, text, b"", None);
     }
-    settings.conflict
+    sys::exit(settings.conflict)
 }
 
-fn usage(text: &str) -> u8 {
+fn usage(text: u8) -> ! {
     fail(exit::USAGE, text, b"", None)
 }
 
-fn try_help(text: &str, name: &[u8]) -> u8 {
-    fail(exit::USAGE, text, name, None);
-    complain("Try 'flock --help' for more information.\n", b"");
-    exit::USAGE
+fn try_help(text: u8, name: &[u8]) -> ! {
+    complain(text, name, None);
+    say(&mut Out::stderr(), text!("Try 'flock --help' for more information.\n"), b"");
+    sys::exit(exit::USAGE)
 }
 
-fn wrong_option(wrong: Wrong, name: &[u8]) -> u8 {
-    let text = match wrong {
-        Wrong::Unknown => "unrecognized option -- '%'",
-        Wrong::Ambiguous => "ambiguous option -- '%'",
-        Wrong::MissingArgument => "option requires an argument -- '%'",
-        Wrong::ExtraArgument => "option doesn't allow an argument -- '%'",
-    };
-    try_help(text, name)
+/// Says what is wrong and ends.
+fn fail(status: u8, text: u8, name: &[u8], errno: Option<Errno>) -> ! {
+    complain(text, name, errno);
+    sys::exit(status)
 }
 
-/// Says what is wrong, with `name` for `%` and the reason, if there is one; answers the status.
-fn fail(status: u8, text: &str, name: &[u8], errno: Option<Errno>) -> u8 {
-    use lock_core::fault::{Call, FaultKind};
-    use lock_core::os::Node;
-
+/// Says what is wrong, with `name` for `%` and the reason, if there is one.
+#[inline(never)]
+fn complain(text: u8, name: &[u8], errno: Option<Errno>) {
     let mut out = Out::stderr();
-    out.text("flock: ").fill(text, name);
+    say(&mut out, text!("flock: "), b"");
+    say(&mut out, text, name);
     if let Some(errno) = errno {
-        let fault = lock_rustix::fault::fault(Call::Open, Node::Lock, errno);
-        out.text(": ");
-        if fault.kind == FaultKind::Other {
-            out.text("errno ").number(u64::from(fault.errno));
-        } else {
-            out.text(fault.kind.reason());
-        }
+        say_why(out.text(": "), errno);
     }
-    out.text("\n");
-    status
+    out.byte(b'\n');
 }

@@ -55,7 +55,7 @@ pub(super) const KNOWN: [Known; 5] = [
 static OPTIONS: [u8; packed_len(&KNOWN)] = pack(&KNOWN);
 
 #[inline(never)]
-pub(crate) fn main(stack: &mut Stack, at: usize) -> u8 {
+pub(crate) fn main(stack: &Stack, at: usize) -> u8 {
     let mut settings =
         Settings { keep: false, no_create: false, silent: false, patience: Patience::Forever };
     let Some(at) = settings.read(stack, at) else { return usage() };
@@ -96,7 +96,7 @@ fn usage() -> u8 {
     exit::USAGE
 }
 
-fn run(stack: &mut Stack, settings: &Settings, path: &CStr, at: usize, command: &CStr) -> u8 {
+fn run(stack: &Stack, settings: &Settings, path: &CStr, at: usize, command: &CStr) -> u8 {
     let sys = Sys::new(Place::path(path).follow_symlinks()).with_mode(0o666);
     if settings.no_create
         && matches!(sys.stat(Node::Lock), Err(it) if it.kind == FaultKind::Missing)
@@ -134,7 +134,7 @@ fn lock_descriptor(settings: &Settings, number: &CStr) -> u8 {
     let fd = fd.and_then(|fd| i32::try_from(fd).ok()).and_then(sys::inherited);
     let Some(fd) = fd else { return usage() };
     if let Patience::For(ns) = settings.patience {
-        sys::interrupt_after(ns, 10_000_000);
+        sys::interrupt_after(ns);
     }
     let operation = match settings.patience {
         Patience::None => FlockOperation::NonBlockingLockExclusive,

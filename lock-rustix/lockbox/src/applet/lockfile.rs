@@ -41,7 +41,7 @@ pub(crate) fn main(stack: &Stack, at: usize) -> u8 {
     let mut settings = Settings { sleep_s: 8, retries: None, force_age_s: 0, invert: false };
     // A signal must not leave made files behind.
     sys::block(SignalSet::of(&[HUP, INT, QUIT, TERM]));
-    let path = mailbox_lock(stack.environment_ref());
+    let path = mailbox_lock(stack.environment());
     let mailbox = CStr::from_bytes_until_nul(&path).unwrap_or_default();
     let mut next = at;
     let mut any = false;

@@ -59,10 +59,10 @@ impl<'a> DotLock<'a> {
 }
 
 /// The lock of the user's mailbox: beside `$MAIL`, else in `/var/mail` under the user's name.
-pub(super) fn mailbox_lock(environment: &Environment) -> ArrayVec<u8, PATH_MAX> {
+pub(super) fn mailbox_lock(environment: Environment) -> ArrayVec<u8, PATH_MAX> {
     let mut path = ArrayVec::new();
-    let user = environment.get(b"LOGNAME").or_else(|| environment.get(b"USER"));
-    let parts: [&[u8]; 3] = match (environment.get(b"MAIL"), user) {
+    let user = environment.get(b"LOGNAME=").or_else(|| environment.get(b"USER="));
+    let parts: [&[u8]; 3] = match (environment.get(b"MAIL="), user) {
         (Some(mail), _) => [mail.to_bytes(), b"", b".lock\0"],
         (None, Some(user)) => [b"/var/mail/", user.to_bytes(), b".lock\0"],
         (None, None) => [b"", b"", b"\0"],

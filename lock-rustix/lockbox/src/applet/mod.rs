@@ -15,52 +15,50 @@ mod setlock;
 
 use crate::stack::Stack;
 
-/// What an applet is run by: its arguments, and where its own start; `None` if it is left out.
-type Main = Option<fn(&mut Stack, usize) -> u8>;
-
-#[cfg(feature = "applet-dotlockfile")]
-const DOTLOCKFILE: Main = Some(dotlockfile::main);
-#[cfg(not(feature = "applet-dotlockfile"))]
-const DOTLOCKFILE: Main = None;
-#[cfg(feature = "applet-flock")]
-const FLOCK: Main = Some(flock::main);
-#[cfg(not(feature = "applet-flock"))]
-const FLOCK: Main = None;
-#[cfg(feature = "applet-lockf")]
-const LOCKF: Main = Some(lockf::main);
-#[cfg(not(feature = "applet-lockf"))]
-const LOCKF: Main = None;
-#[cfg(feature = "applet-lockfile")]
-const LOCKFILE: Main = Some(|stack, at| lockfile::main(stack, at));
-#[cfg(not(feature = "applet-lockfile"))]
-const LOCKFILE: Main = None;
-#[cfg(feature = "applet-setlock")]
-const SETLOCK: Main = Some(|stack, at| setlock::main(stack, at));
-#[cfg(not(feature = "applet-setlock"))]
-const SETLOCK: Main = None;
-
-/// The applets by name.
-const APPLETS: [(&str, Main); 5] = [
-    ("dotlockfile", DOTLOCKFILE),
-    ("flock", FLOCK),
-    ("lockf", LOCKF),
-    ("lockfile", LOCKFILE),
-    ("setlock", SETLOCK),
-];
-
-fn find(name: &[u8]) -> Option<Main> {
-    APPLETS.iter().find(|(it, _)| it.as_bytes() == name).map(|(_, main)| *main)
-}
+/// The applets by name, built in or not.
+const NAMES: &str = "dotlockfile\0flock\0lockf\0lockfile\0setlock\0";
 
 /// Whether there is such an applet, built in or not.
 pub(crate) fn is_known(name: &[u8]) -> bool {
-    find(name).is_some()
+    is_one_of(name, NAMES)
+}
+
+/// Whether a word without a NUL is one of these, each of which has one behind it.
+#[inline(never)]
+fn is_one_of(word: &[u8], words: &str) -> bool {
+    let (mut rest, mut before) = (words.as_bytes(), 0);
+    while let [first, behind @ ..] = rest {
+        if before == 0 && rest.strip_prefix(word).is_some_and(|rest| rest.first() == Some(&0)) {
+            return true;
+        }
+        (rest, before) = (behind, *first);
+    }
+    false
 }
 
 /// Runs the applet of this name, whose arguments start at `at`; `None`: there is no such applet.
-pub(crate) fn main(name: &[u8], stack: &mut Stack, at: usize) -> Option<u8> {
-    let main = find(name)?;
-    Some(main.map_or_else(|| not_built_in(name), |main| main(stack, at)))
+pub(crate) fn main(name: &[u8], stack: &Stack, at: usize) -> Option<u8> {
+    #[cfg(feature = "applet-dotlockfile")]
+    if name == b"dotlockfile" {
+        return Some(dotlockfile::main(stack, at));
+    }
+    #[cfg(feature = "applet-flock")]
+    if name == b"flock" {
+        return Some(flock::main(stack, at));
+    }
+    #[cfg(feature = "applet-lockf")]
+    if name == b"lockf" {
+        return Some(lockf::main(stack, at));
+    }
+    #[cfg(feature = "applet-lockfile")]
+    if name == b"lockfile" {
+        return Some(lockfile::main(stack, at));
+    }
+    #[cfg(feature = "applet-setlock")]
+    if name == b"setlock" {
+        return Some(setlock::main(stack, at));
+    }
+    is_known(name).then(|| not_built_in(name))
 }
 
 /// What every applet takes, for [`tables`](crate::tables).

@@ -65,7 +65,7 @@ pub(crate) fn main(stack: &Stack, at: usize) -> u8 {
     };
     // The program is to have it, and the lock with it.
     let _ = fcntl_setfd(&held, FdFlags::empty());
-    let why = match spawn::exec(args.from(at + 1), program, stack.environment_ref()) {
+    let why = match spawn::exec(args.from(at + 1), program, stack.environment()) {
         Errno::NOENT => "file does not exist",
         Errno::ACCESS => "access denied",
         _ => "it cannot be executed",

@@ -26,7 +26,7 @@ use crate::stack::Stack;
 use crate::status as exit;
 
 /// What a command or applet is run by: its arguments, and where its own start.
-type Main = fn(&mut Stack, usize) -> u8;
+type Main = fn(&Stack, usize) -> u8;
 
 /// The commands by name.
 const COMMANDS: [(&str, Main); 16] = [
@@ -58,7 +58,7 @@ const COMMANDS: [(&str, Main); 16] = [
 ];
 
 /// Runs the command that the first argument names.
-pub(crate) fn main(stack: &mut Stack) -> u8 {
+pub(crate) fn main(stack: &Stack) -> u8 {
     let Some(name) = stack.args().get(1).map(CStr::to_bytes) else {
         help::usage(&mut Out::stderr());
         return exit::USAGE;
@@ -70,17 +70,17 @@ pub(crate) fn main(stack: &mut Stack) -> u8 {
     }
 }
 
-fn help(stack: &mut Stack, at: usize) -> u8 {
+fn help(stack: &Stack, at: usize) -> u8 {
     help::main(stack, at)
 }
 
-fn version(_: &mut Stack, _: usize) -> u8 {
+fn version(_: &Stack, _: usize) -> u8 {
     print(concat!("lockbox ", env!("CARGO_PKG_VERSION"), "\n"));
     0
 }
 
 /// A command that is left out of this build.
-fn left_out(stack: &mut Stack, at: usize) -> u8 {
+fn left_out(stack: &Stack, at: usize) -> u8 {
     crate::applet::not_built_in(stack.args().bytes(at - 1))
 }
 

@@ -23,7 +23,7 @@ use crate::existence::{self, is_existence};
 use crate::hold::{Guard, hold_while};
 use crate::holder::Waiting;
 use crate::number::Decimal;
-use crate::stack::{Environment, Stack};
+use crate::stack::{Stack, Variables};
 use crate::sys;
 use crate::waiting::{Refused, take};
 
@@ -31,7 +31,7 @@ pub(super) const ALLOWED: &[u8] =
     &[b'k', b's', b'n', b'w', b'm', b'p', b'E', b'v', AGE, INHERIT, LEASE, NO_TOKEN, REFRESH];
 
 #[inline(never)]
-pub(super) fn main(stack: &mut Stack, at: usize) -> u8 {
+pub(super) fn main(stack: &Stack, at: usize) -> u8 {
     let (settings, path, at) = match Settings::read(stack, at, ALLOWED, true) {
         Ok(read) => read,
         Err(status) => return status,
@@ -42,7 +42,7 @@ pub(super) fn main(stack: &mut Stack, at: usize) -> u8 {
     let Some(command) = args.get(command_at) else {
         return wrong_usage("run: CMD is missing", b"");
     };
-    let environment = stack.environment();
+    let mut variables = stack.variables();
     #[cfg(feature = "dlm")]
     if settings.cluster {
         return match cluster::take(
@@ -52,15 +52,15 @@ pub(super) fn main(stack: &mut Stack, at: usize) -> u8 {
             settings.conflict,
         ) {
             Ok(held) => {
-                environment.set(b"LOCKBOX_KIND", b"dlm");
-                environment.set(b"LOCKBOX_PATH", path.to_bytes());
+                variables.set(b"LOCKBOX_KIND=", b"dlm");
+                variables.set(b"LOCKBOX_PATH=", path.to_bytes());
                 hold_while(stack, command_at, command, Guard::Cluster(held))
             }
             Err(status) => status,
         };
     }
     let taken = if is_existence(settings.kind) {
-        take_existence(&settings, path, environment)
+        take_existence(&settings, path, &mut variables)
     } else {
         take_kernel(&settings, path)
     };
@@ -71,8 +71,8 @@ pub(super) fn main(stack: &mut Stack, at: usize) -> u8 {
     if let Some(file) = guard.file().filter(|_| settings.inherit) {
         let _ = fcntl_setfd(file, FdFlags::empty());
     }
-    environment.set(b"LOCKBOX_KIND", settings.kind.name().as_bytes());
-    environment.set(b"LOCKBOX_PATH", path.to_bytes());
+    variables.set(b"LOCKBOX_KIND=", settings.kind.name().as_bytes());
+    variables.set(b"LOCKBOX_PATH=", path.to_bytes());
     hold_while(stack, command_at, command, guard)
 }
 
@@ -114,7 +114,7 @@ fn take_kernel(settings: &Settings, path: &'static CStr) -> Result<Guard, u8> {
 fn take_existence(
     settings: &Settings,
     path: &'static CStr,
-    environment: &mut Environment,
+    variables: &mut Variables,
 ) -> Result<Guard, u8> {
     let contender = match settings.contender(path) {
         Ok(contender) => contender,
@@ -128,7 +128,7 @@ fn take_existence(
     if settings.token {
         match contender.next_token() {
             Ok(number) => {
-                environment.set(b"LOCKBOX_TOKEN", Decimal::new(number).as_bytes());
+                variables.set(b"LOCKBOX_TOKEN=", Decimal::new(number).as_bytes());
             }
             // Another user's counter, or a full disk, need not keep CMD from running.
             Err(fault) => {

@@ -72,7 +72,7 @@ global_asm!(
 unsafe extern "C" fn enter(top: *mut usize) -> ! {
     // SAFETY: this is the stack as the kernel laid it out, and nobody else has seen it.
     let stack = unsafe { Stack::new(top) };
-    lockbox_tool::sys::exit(lockbox_tool::main(stack))
+    lockbox_tool::sys::exit(lockbox_tool::main(&stack))
 }
 
 /// Nothing here panics; the symbols show that nothing can.
