@@ -10,6 +10,62 @@ pub(crate) struct Callable {
     targets: &'static [&'static str],
 }
 
+/// In the libraries, and so in the tool and in the C face.
+const SHARED: &[Callable] = &[
+    // What gives a prepared file its name.
+    Callable {
+        callers: &["<lock_rustix::existence::prepared::Prepared>::try_lock"],
+        targets: &["lock_core::scheme::hardlink::try_prepared_"],
+    },
+    // `Ways`, what a convention calls to lock.
+    Callable {
+        callers: &["<lock_core::scheme::kernel::ways::Ways"],
+        targets: &["as lock_core::scheme::kernel::convention::Convention<"],
+    },
+    // `fn(&u8) -> bool`, where a run of bytes ends.
+    Callable {
+        callers: &["<lock_core::payload::sexp::lexer::Lexer>::skip_until"],
+        targets: &[
+            "<lock_core::payload::sexp::lexer::Lexer>::bare::{closure#0}",
+            "<lock_core::payload::sexp::lexer::Lexer>::next::{closure#0}",
+        ],
+    },
+    // `&mut dyn FnMut(&[u8]) -> bool`, which sees lines.
+    Callable {
+        callers: &["lock_rustix::lines::for_each_line"],
+        targets: &[
+            "lock_rustix::holders::for_each_lock::{closure#0}",
+            "lock_rustix::lock_table::for_each_dyn::{closure",
+            "lock_rustix::mountinfo::of",
+        ],
+    },
+    // `&mut dyn FnMut(&Line) -> bool`.
+    Callable {
+        callers: &["lock_rustix::lock_table::for_each_dyn"],
+        targets: &[
+            "lock_rustix::lock_table::find_flock",
+            "<lockbox_tool::command::list::List>::all::{closure",
+        ],
+    },
+    // `&mut dyn FnMut(&Mount)`.
+    Callable {
+        callers: &["lock_rustix::mountinfo::of"],
+        targets: &[
+            "lock_rustix::doctor::file_system::guess::{closure#0}",
+            "lock_rustix::doctor::file_system::look::{closure#0}",
+            "lock_rustix::identity::is_what_it_says::{closure",
+        ],
+    },
+    // `&mut dyn FnMut(&Holding)`.
+    Callable {
+        callers: &["lock_rustix::holders::for_each", "lock_rustix::holders::for_each_lock"],
+        targets: &[
+            "lock_rustix::holders::holder::{closure#0}",
+            "<lockbox_tool::command::list::List>::all::{closure#0}",
+        ],
+    },
+];
+
 pub(crate) const OF_THE_TOOL: &[Callable] = &[
     // `fn(&[u8]) -> Option<Claim>`, which reads a payload, and `Decide`, which judges its holder.
     Callable {
@@ -62,71 +118,20 @@ pub(crate) const OF_THE_TOOL: &[Callable] = &[
             "lockbox_tool::command::release::break_::{closure#0}::{closure",
         ],
     },
-    // What gives a prepared file its name.
-    Callable {
-        callers: &["<lock_rustix::existence::prepared::Prepared>::try_lock"],
-        targets: &["lock_core::scheme::hardlink::try_prepared_"],
-    },
     // `Main`, what a command is run by.
     Callable {
-        callers: &[
-            "lockbox_tool::main$",
-            "lockbox_tool::applet::main$",
-            "lockbox_tool::command::main$",
+        callers: &["lockbox_tool::main$", "lockbox_tool::command::main$"],
+        targets: &[
+            "lockbox_tool::command::COMMANDS::",
+            "lockbox_tool::command::run::main",
+            "lockbox_tool::command::help",
+            "lockbox_tool::command::version",
         ],
-        targets: &["lockbox_tool::applet::", "lockbox_tool::command::"],
     },
     // `Steps`, what a convention does in its own way.
     Callable {
         callers: &["lock_rustix::alone::"],
         targets: &["<lock_rustix::alone::Steps>::of<", "lock_rustix::local::wait_on::<"],
-    },
-    // `Ways`, what a convention calls to lock.
-    Callable {
-        callers: &["<lock_core::scheme::kernel::ways::Ways"],
-        targets: &["as lock_core::scheme::kernel::convention::Convention<"],
-    },
-    // `fn(&u8) -> bool`, where a run of bytes ends.
-    Callable {
-        callers: &["<lock_core::payload::sexp::lexer::Lexer>::skip_until"],
-        targets: &[
-            "<lock_core::payload::sexp::lexer::Lexer>::bare::{closure#0}",
-            "<lock_core::payload::sexp::lexer::Lexer>::next::{closure#0}",
-        ],
-    },
-    // `&mut dyn FnMut(&[u8]) -> bool`, which sees lines.
-    Callable {
-        callers: &["lock_rustix::lines::for_each_line"],
-        targets: &[
-            "lock_rustix::holders::for_each_lock::{closure#0}",
-            "lock_rustix::lock_table::for_each_dyn::{closure",
-            "lock_rustix::mountinfo::of",
-        ],
-    },
-    // `&mut dyn FnMut(&Line) -> bool`.
-    Callable {
-        callers: &["lock_rustix::lock_table::for_each_dyn"],
-        targets: &[
-            "lock_rustix::lock_table::find_flock",
-            "<lockbox_tool::command::list::List>::all::{closure",
-        ],
-    },
-    // `&mut dyn FnMut(&Mount)`.
-    Callable {
-        callers: &["lock_rustix::mountinfo::of"],
-        targets: &[
-            "lock_rustix::doctor::file_system::guess::{closure#0}",
-            "lock_rustix::doctor::file_system::look::{closure#0}",
-            "lock_rustix::identity::is_what_it_says::{closure",
-        ],
-    },
-    // `&mut dyn FnMut(&Holding)`.
-    Callable {
-        callers: &["lock_rustix::holders::for_each", "lock_rustix::holders::for_each_lock"],
-        targets: &[
-            "lock_rustix::holders::holder::{closure#0}",
-            "<lockbox_tool::command::list::List>::all::{closure#0}",
-        ],
     },
     // `&mut dyn FnMut() -> u8`, what the doctor does in a child's child.
     Callable {
@@ -180,21 +185,8 @@ pub(crate) const OF_THE_C_FACE: &[Callable] = &[
     },
     // `&mut dyn FnMut() -> bool`, which is asked before a wait; and what guards the tables.
     Callable {
-        callers: &["lock_rustix::local::take$"],
+        callers: &["lock_rustix::local::take$", "lockbox_take$"],
         targets: &["lockbox::taking::guard::{closure", "_critical_section_1_0_acquire"],
-    },
-    // `&mut dyn FnMut(&Mount)`.
-    Callable {
-        callers: &["lock_rustix::mountinfo::of::{closure#0}"],
-        targets: &["lock_rustix::identity::is_what_it_says::{closure"],
-    },
-    // `fn(&u8) -> bool`.
-    Callable {
-        callers: &["<lock_core::payload::sexp::lexer::Lexer>::skip_until"],
-        targets: &[
-            "<lock_core::payload::sexp::lexer::Lexer>::bare::{closure#0}",
-            "<lock_core::payload::sexp::lexer::Lexer>::next::{closure#0}",
-        ],
     },
     // The program's own.
     Callable { callers: &["in_child$"], targets: &["release_in_child"] },
@@ -207,7 +199,7 @@ const OF_THE_KERNEL: &[&str] = &["lockbox_restore", "lockbox_tool::sys::handle_a
 
 /// The functions that `caller` can reach by address.
 pub(crate) fn reaches(graph: &CallGraph, callables: &[Callable], caller: u64) -> Vec<u64> {
-    let by_type: Vec<_> = callables.iter().filter(|it| it.has_caller(graph.name(caller))).collect();
+    let by_type: Vec<_> = of(callables).filter(|it| it.has_caller(graph.name(caller))).collect();
     let can = |name: &str| LEAVES.contains(&name) || by_type.iter().any(|it| it.has_target(name));
     graph.taken().filter(|&target| can(graph.name(target))).collect()
 }
@@ -216,11 +208,15 @@ pub(crate) fn reaches(graph: &CallGraph, callables: &[Callable], caller: u64) ->
 pub(crate) fn unknown<'g>(graph: &'g CallGraph, callables: &[Callable]) -> Vec<&'g str> {
     let targets = graph.taken().map(|it| graph.name(it)).filter(|name| {
         let known = LEAVES.contains(name) || OF_THE_KERNEL.contains(name);
-        !known && !callables.iter().any(|it| it.has_target(name))
+        !known && !of(callables).any(|it| it.has_target(name))
     });
     let callers = graph.indirect().map(|it| graph.name(it));
-    let callers = callers.filter(|name| !callables.iter().any(|it| it.has_caller(name)));
+    let callers = callers.filter(|name| !of(callables).any(|it| it.has_caller(name)));
     callers.chain(targets).collect()
+}
+
+fn of(callables: &[Callable]) -> impl Iterator<Item = &Callable> {
+    SHARED.iter().chain(callables)
 }
 
 impl Callable {
