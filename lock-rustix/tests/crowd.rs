@@ -9,26 +9,34 @@ use std::sync::Barrier;
 use std::thread;
 
 use lock_core::kind::Kind;
+use lock_core::scheme::breaking::Rule;
 use lock_rustix::clock::monotonic_ns;
 use lock_rustix::existence::{Contender, Event, Request};
 
 const WAITERS: u32 = 64;
 
 /// How often all waiters together looked at a lock in their way, until each had it once.
-fn looks(kind: Kind, limited: bool) -> u32 {
-    let name = format!("lock-rustix-crowd-{}-{limited}-{}", kind.name(), std::process::id());
+fn looks(kind: Kind, lease_ms: u64, limited: bool) -> u32 {
+    let name = format!("lock-rustix-crowd-{}-{lease_ms}-{}", kind.name(), std::process::id());
     let dir = PathBuf::from("/dev/shm").join(name);
     std::fs::create_dir(&dir).unwrap();
     let path = CString::new(dir.join("lock").as_os_str().as_bytes()).unwrap();
     let (looks, inside, started) = (AtomicU32::new(0), AtomicU32::new(0), AtomicU32::new(0));
-    let holder = Contender::new(kind, &path).unwrap();
+    let contender = || {
+        let contender = Contender::new(kind, &path).unwrap();
+        match lease_ms {
+            0 => contender,
+            ttl_ms => contender.with_rule(Rule::Lease { ttl_ms }),
+        }
+    };
+    let holder = contender();
     let taken = holder.lock(&Request::once(&holder.me), &mut |_| {}).unwrap();
     let barrier = Barrier::new(WAITERS as usize);
     thread::scope(|scope| {
         for _ in 0..WAITERS {
             scope.spawn(|| {
                 barrier.wait();
-                let contender = Contender::new(kind, &path).unwrap();
+                let contender = contender();
                 let deadline_ns = if limited { monotonic_ns() + 600_000_000_000 } else { u64::MAX };
                 let request = Request { deadline_ns, ..Request::once(&contender.me) };
                 let mut first = true;
@@ -57,9 +65,10 @@ fn looks(kind: Kind, limited: bool) -> u32 {
 
 #[test]
 fn waiters_sleep_behind_one_another() {
-    for kind in [Kind::Nfs, Kind::Symlink, Kind::Mkdir, Kind::Pidfile] {
+    let kinds = [Kind::Nfs, Kind::Symlink, Kind::Mkdir, Kind::Pidfile].map(|kind| (kind, 0));
+    for (kind, lease_ms) in kinds.into_iter().chain([(Kind::Pidfile, 600_000)]) {
         for limited in [false, true] {
-            let looks = looks(kind, limited);
+            let looks = looks(kind, lease_ms, limited);
             // All look once before they queue; a herd would look some 2,000 times.
             assert!(looks <= 5 * WAITERS, "{kind:?} {limited}: {looks} looks");
             println!("{kind:?}, limited {limited}: {looks} looks of {WAITERS} waiters");

@@ -34,7 +34,8 @@
 //!
 //! **Order.** The kernel serves the requests for a file's locks in the order in which they came,
 //! but who asks just when a lock is released can be faster than who waits. Waiters for nfs, mkdir
-//! and pidfile locks queue at the holder's own file, likewise. For symlinks there is no order.
+//! and pidfile locks queue at the holder's own file, likewise; for symlinks, leases and what other
+//! programs hold, at `.NAME.queue` beside the lock, which is there as long as anybody waits.
 //!
 //! **What is not.** These locks bind only those who ask for them. Locks on a network file system
 //! are as good as the server. A POSIX lock ([`Kind::Lockf`]) is dropped when anything in the

@@ -32,7 +32,10 @@ fn role() {
             await_order();
             guard.unlock().unwrap();
         }
-        (Some("wait"), _) => drop(Lock::at(path).kind(kind).lock()),
+        (Some("wait"), false) => drop(Lock::at(path).kind(kind).lock()),
+        (Some("wait"), true) => drop(ExistenceLock::at(path, kind).lock()),
+        (Some("wait-long"), false) => drop(Lock::at(path).kind(kind).lock_timeout(LONG)),
+        (Some("wait-long"), true) => drop(ExistenceLock::at(path, kind).lock_timeout(LONG)),
         (_, true) => {
             give_up(|| {
                 ExistenceLock::at(&path, kind).lock_timeout(Duration::from_nanos(1)).is_err()
@@ -141,8 +144,50 @@ fn a_thousand_timed_out_waits_leave_nothing() {
         let waits = fs::read_to_string("/proc/locks").unwrap();
         let theirs = format!(" {} ", waiter.id());
         assert!(!waits.lines().any(|line| line.contains("->") && line.contains(&theirs)));
+        let there: Vec<_> = fs::read_dir(scratch.dir()).unwrap().flatten().collect();
+        let most = 1 + usize::from(kind == Kind::Nfs);
+        assert!(there.len() <= most, "{kind:?}: {there:?}");
         waiter.end_well();
         holder.end_well();
+    }
+}
+
+/// How often a process and its children have been on a processor.
+fn turns(pid: u32) -> u64 {
+    let tasks = fs::read_dir(format!("/proc/{pid}/task"));
+    let turns_of = |task: fs::DirEntry| {
+        let read = |name| fs::read_to_string(task.path().join(name)).unwrap_or_default();
+        let count = |line: &str| line.split_once("ctxt_switches:")?.1.trim().parse::<u64>().ok();
+        let children: u64 =
+            read("children").split_whitespace().map(|child| turns(child.parse().unwrap())).sum();
+        children + read("status").lines().filter_map(count).sum::<u64>()
+    };
+    tasks.into_iter().flatten().flatten().map(turns_of).sum()
+}
+
+#[test]
+fn a_waiter_does_nothing_while_it_waits() {
+    const LOOK: Duration = Duration::from_millis(60);
+    let _alone = alone();
+    for kind in KINDS.into_iter().chain(NAMES) {
+        let scratch = Scratch::new("idle");
+        let holder = holder(kind, &scratch);
+        // For a name: the first in line, and who stands behind it.
+        let waiters = ["wait", "wait-long", "wait"]
+            .map(|how| Actor::start(&format!("{how} {}", kind.name()), &scratch.path()));
+        let all = || waiters.iter().map(|waiter| turns(waiter.id())).sum::<u64>();
+        // Those who start are on their way until they sleep; those who poll never rest.
+        let mut before = all();
+        let rests = (0..200).any(|_| {
+            thread::sleep(LOOK);
+            let after = all();
+            core::mem::replace(&mut before, after) == after
+        });
+        assert!(rests, "{kind:?}");
+        thread::sleep(4 * LOOK);
+        assert_eq!(all(), before, "{kind:?}");
+        holder.end_well();
+        waiters.into_iter().for_each(Actor::end_well);
     }
 }
 
