@@ -8,7 +8,7 @@
 //! ```text
 //!  enter ─► open, OFD read lock ("I am here"), flock ─► First: watch the lock
 //!                                                 └──► Behind: wait for the flock, then First
-//!  leave ─► OFD unlock; is anybody here? ─ no ─► unlink;  then close: the next one is First
+//!  leave ─► OFD unlock; is anybody here? ─ no ─► unlink;  then unlock: the next one is First
 //! ```
 //!
 //! It decides nothing about the lock: who ignores it, or finds it removed, only tries beside the
@@ -92,7 +92,9 @@ pub fn leave<O: Calls>(os: &O, file: O::File) -> bool {
     let last = matches!(alone, Ok(None))
         && os.fstat(&file).is_ok_and(|stat| stat.links > 0)
         && os.unlink(Node::Queue).is_ok();
-    // Only now: whoever comes next looks at what is left.
+    // Only now: whoever comes next looks at what is left. Not by closing it alone, which a forked
+    // child that has a copy would undo.
+    let _ = os.flock_un(&file);
     drop(file);
     last
 }
