@@ -186,11 +186,9 @@ fn dies_at(deadline_ns: u64) -> bool {
     if deadline_ns == u64::MAX {
         return true;
     }
-    let Some(timer) = Timer::new(Signal::KILL.as_raw()) else { return false };
-    timer.set(deadline_ns);
+    let timer = Timer::new(Signal::KILL.as_raw()).filter(|timer| timer.set(deadline_ns));
     // It goes with the process.
-    mem::forget(timer);
-    true
+    timer.map(mem::forget).is_some()
 }
 
 /// Blocks these signals, and no others; answers which were. The lowest bit is signal 1.
