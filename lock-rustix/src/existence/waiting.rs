@@ -29,7 +29,7 @@ use crate::limit::{Limit, Tick};
 use crate::stand_in::{self, Waited};
 use crate::wake::{LOOK_AGAIN_NS, Watch, Woken, stale_in_ns};
 
-/// How often an attempt starts over before something must be wrong.
+/// How often in a row an attempt starts over before something must be wrong.
 pub const RESTARTS_MAX: u32 = 1000;
 
 /// The first pause where no events come, and the longest, in nanoseconds: on a local file system,
@@ -355,7 +355,11 @@ impl Contender {
                     }
                     return Ok(Ok(taken));
                 }
-                Err(TryLockError::Held { queue, verdict }) => return Ok(Err((queue, verdict))),
+                Err(TryLockError::Held { queue, verdict }) => {
+                    // The world stood still: what comes next is counted from here.
+                    *restarts = (*restarts).min(1);
+                    return Ok(Err((queue, verdict)));
+                }
                 Err(TryLockError::Again) if *restarts < RESTARTS_MAX => *restarts += 1,
                 Err(TryLockError::Again) => {
                     let kind = FaultKind::Replaced;
