@@ -12,7 +12,7 @@ use lock_core::kind::Kind;
 use lock_core::os::Mode;
 use lock_core::scheme::hardlink::Unlocked;
 use lock_rustix::clock::monotonic_ns;
-use lock_rustix::existence::{Contender, Request};
+use lock_rustix::existence::{Contender, Refused, Request};
 use lock_rustix::local::{self, try_lock};
 use lock_rustix::place::Place;
 use lock_rustix::sys::Sys;
@@ -105,4 +105,17 @@ fn nobody_waits_for_a_holder_whose_lock_was_taken_from_him() {
     });
     assert_eq!(robbed.unlock(&holder.spot), Ok(Unlocked::WasBroken));
     assert_eq!(std::fs::read_dir(&scratch.0).unwrap().count(), 0);
+}
+
+#[test]
+fn a_file_that_happens_to_have_the_lines_name_stays() {
+    let scratch = Scratch::new("name");
+    std::fs::write(scratch.queue(), "somebody's").unwrap();
+    let holder = scratch.contender();
+    let taken = holder.lock(&Request::once(&holder.me), &mut |_| {}).unwrap();
+    let request = Request { deadline_ns: monotonic_ns() + 5_000_000, ..Request::once(&holder.me) };
+    assert!(matches!(holder.lock(&request, &mut |_| {}), Err(Refused::Held(_))));
+    assert_eq!(holder.sweep(), Ok(0));
+    taken.unlock(&holder.spot).unwrap();
+    assert_eq!(std::fs::read(scratch.queue()).unwrap(), b"somebody's");
 }
