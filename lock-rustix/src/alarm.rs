@@ -46,9 +46,9 @@ pub(crate) fn wait<'s, C: Queued<Sys<'s>>>(
     if !is_handled(signal) {
         return Ok(Waited::Impossible);
     }
-    let Some(timer) = Timer::new(signal) else { return Ok(Waited::Impossible) };
+    let timer = Timer::new(signal).filter(|timer| timer.set(deadline_ns));
+    let Some(timer) = timer else { return Ok(Waited::Impossible) };
     let blocked = unblock(signal);
-    timer.set(deadline_ns);
     let waited = loop {
         match C::wait(file, mode) {
             Ok(()) => break Ok(Waited::Locked),
@@ -117,7 +117,8 @@ impl Timer {
         (made == 0).then_some(Timer(id))
     }
 
-    pub(crate) fn set(&self, deadline_ns: u64) {
+    /// `false`: it cannot be set, as where calls that tell time by 64 bits are refused.
+    pub(crate) fn set(&self, deadline_ns: u64) -> bool {
         const ABSOLUTE: usize = 1;
         let seconds = i64::try_from(deadline_ns / 1_000_000_000).unwrap_or(i64::MAX);
         let rest = i64::try_from(deadline_ns % 1_000_000_000).unwrap_or(0);
@@ -125,7 +126,7 @@ impl Timer {
         let times = [0, REPEAT_NS, seconds, rest];
         let (id, times) = (self.0.unsigned_abs() as usize, times.as_ptr() as usize);
         // SAFETY: reads one `struct itimerspec` of 64-bit numbers.
-        unsafe { syscall(number::TIMER_SETTIME64, [id, ABSOLUTE, times, 0]) };
+        unsafe { syscall(number::TIMER_SETTIME64, [id, ABSOLUTE, times, 0]) == 0 }
     }
 }
 

@@ -63,6 +63,25 @@ struct Errand<'f> {
     done: AtomicBool,
 }
 
+/// A process that uses this one's stack. Dropped, as when the caller's tick panics, it is killed,
+/// and is gone then.
+struct Child(usize);
+
+impl Child {
+    /// Waits for its own end.
+    fn reap(self) {
+        reap(self.0);
+        mem::forget(self);
+    }
+}
+
+impl Drop for Child {
+    fn drop(&mut self) {
+        kill(self.0);
+        reap(self.0);
+    }
+}
+
 /// Waits for the lock on the open file. The limit's own time is looked at first.
 pub(crate) fn wait<'s, C: Queued<Sys<'s>>>(
     file: &OwnedFd,
@@ -94,11 +113,13 @@ pub(crate) fn wait<'s, C: Queued<Sys<'s>>>(
     let child = unsafe { clone(run::<C>, &errand, &mut stack, watched) };
     set_blocked(blocked);
     let Ok((child, ended)) = child else { return Ok(Waited::Impossible) };
+    let child = Child(child);
     let waited = ended.map_or(Waited::Locked, |ended| watch(&ended, limit, tick));
-    if waited != Waited::Locked {
-        kill(child);
+    if waited == Waited::Locked {
+        child.reap();
+    } else {
+        drop(child);
     }
-    reap(child);
     if errand.done.load(Ordering::Acquire) {
         return errand.answer.into_inner().map(|()| Waited::Locked);
     }
@@ -165,11 +186,9 @@ fn dies_at(deadline_ns: u64) -> bool {
     if deadline_ns == u64::MAX {
         return true;
     }
-    let Some(timer) = Timer::new(Signal::KILL.as_raw()) else { return false };
-    timer.set(deadline_ns);
+    let timer = Timer::new(Signal::KILL.as_raw()).filter(|timer| timer.set(deadline_ns));
     // It goes with the process.
-    mem::forget(timer);
-    true
+    timer.map(mem::forget).is_some()
 }
 
 /// Blocks these signals, and no others; answers which were. The lowest bit is signal 1.
@@ -388,6 +407,18 @@ mod tests {
         assert_eq!(waited, Ok(Waited::Locked));
         // On a busy machine it is told again before the child has ended.
         assert!(ticks >= 3, "{ticks}");
+    }
+
+    #[test]
+    fn nobody_stands_in_the_queue_for_one_who_panicked() {
+        let scratch = Scratch::new("panic");
+        let (holder, ours) = (scratch.open(), scratch.open());
+        flock(&holder, FlockOperation::LockExclusive).unwrap();
+        let mut panic = || panic!("as an observer may");
+        let mut tick = Tick { every_ns: 1_000_000, call: &mut panic };
+        let wait = || wait::<ByFlock>(&ours, Mode::Exclusive, &Limit::NONE, &mut tick);
+        assert!(std::panic::catch_unwind(core::panic::AssertUnwindSafe(wait)).is_err());
+        assert_eq!(children(), 0);
     }
 
     #[test]

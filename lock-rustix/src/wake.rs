@@ -25,7 +25,7 @@ use crate::process;
 
 /// Even where events come, a waiter looks again after this time, in nanoseconds: a watch is only a
 /// help.
-const LOOK_AGAIN_NS: u64 = 10_000_000_000;
+pub(crate) const LOOK_AGAIN_NS: u64 = 10_000_000_000;
 
 /// How many events are read at once, and what one takes, in bytes: those of an inode that is
 /// watched itself carry no name.

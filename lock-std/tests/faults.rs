@@ -4,6 +4,7 @@
 mod common;
 
 use core::error::Error;
+use core::time::Duration;
 use std::fs;
 use std::io;
 use std::os::unix::fs::{MetadataExt, PermissionsExt, symlink};
@@ -12,7 +13,9 @@ use std::path::Path;
 use common::{Actor, KINDS, Scratch, alone, await_order, role as part, say, with_failing};
 use lock_std::{FaultKind, Guard, Kind, Lock, LockError};
 use nix::errno::Errno;
-use nix::libc::{SYS_fchown, SYS_fcntl, SYS_flock, SYS_ftruncate, SYS_openat, SYS_pwrite64};
+use nix::libc::{
+    SYS_fchown, SYS_fcntl, SYS_flock, SYS_ftruncate, SYS_openat, SYS_pwrite64, SYS_timer_settime,
+};
 use nix::sys::stat::Mode;
 use nix::unistd::{Gid, Uid, mkfifo, setgid, setuid};
 
@@ -230,4 +233,17 @@ fn the_file_is_given_to_its_owner() {
         assert!(!lock.is_locked().unwrap(), "{kind:?}");
         fs::remove_file(scratch.path()).unwrap();
     }
+}
+
+#[test]
+fn a_timer_that_cannot_be_set_makes_no_wait_endless() {
+    let _alone = alone();
+    let scratch = Scratch::new("timer");
+    let held = scratch.lock(Kind::Flock).try_lock().unwrap();
+    let lock = scratch.lock(Kind::Flock);
+    let wait = || lock.lock_timeout(Duration::from_millis(50));
+    // As where a filter of calls is older than those that tell time by 64 bits.
+    let error = with_failing(SYS_timer_settime, Errno::EPERM, wait).unwrap_err();
+    assert!(error.is_held(), "{error:?}");
+    held.unlock().unwrap();
 }

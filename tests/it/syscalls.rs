@@ -37,33 +37,27 @@ const CYCLES: &[(&str, &str)] = &[
 const WAITS: &[(&str, &str)] = &[
     (
         "wait-flock",
-        "1 clone, 1 close, 1 flock, 1 fstat, 1 getpid, 1 open, 2 \
-         rt_sigprocmask, 1 wait4",
+        "1 clone, 1 close, 1 flock, 1 fstat, 1 getpid, 1 open, 2 rt_sigprocmask, 1 wait4",
     ),
-    (
-        "wait-ofd",
-        "1 clone, 1 close, 1 fcntl, 1 fstat, 1 getpid, 1 open, 2 \
-         rt_sigprocmask, 1 wait4",
-    ),
+    ("wait-ofd", "1 clone, 1 close, 1 fcntl, 1 fstat, 1 getpid, 1 open, 2 rt_sigprocmask, 1 wait4"),
     (
         "wait-nfs",
-        "1 clone, 4 close, 3 flock, 4 fstat, 2 getpid, 1 getrandom, 2 link, 4 \
-         open, 1 pread, 1 pwrite, 2 rt_sigprocmask, 2 stat, 1 utimensat, 1 wait4",
+        "1 clone, 4 close, 3 flock, 4 fstat, 2 getpid, 1 getrandom, 2 link, 4 open, 1 pread, 1 \
+         pwrite, 2 rt_sigprocmask, 2 stat, 1 utimensat, 1 wait4",
     ),
     (
         "wait-pidfile",
-        "1 clone, 4 close, 3 flock, 4 fstat, 2 getpid, 1 getrandom, 2 link, 4 \
-         open, 1 pread, 1 pwrite, 2 rt_sigprocmask, 2 stat, 1 utimensat, 1 wait4",
+        "1 clone, 4 close, 3 flock, 4 fstat, 2 getpid, 1 getrandom, 2 link, 4 open, 1 pread, 1 \
+         pwrite, 2 rt_sigprocmask, 2 stat, 1 utimensat, 1 wait4",
     ),
     (
         "wait-mkdir",
-        "1 clone, 6 close, 4 flock, 5 fstat, 2 getdents, 2 getpid, 1 getrandom, \
-         1 mkdir, 6 open, 1 readlink, 2 renameat2, 2 rt_sigprocmask, 1 symlink, 2 unlink, 1 \
-         utimensat, 1 wait4",
+        "1 clone, 6 close, 4 flock, 5 fstat, 2 getdents, 2 getpid, 1 getrandom, 1 mkdir, 6 open, \
+         1 readlink, 2 renameat2, 2 rt_sigprocmask, 1 symlink, 2 unlink, 1 utimensat, 1 wait4",
     ),
     (
         "wait-symlink",
-        "7 close, 3 fcntl, 1 flock, 2 fstat, 3 getpid, 1 getrandom, 1 inotify_add_watch, 1 \
+        "7 close, 3 fcntl, 2 flock, 2 fstat, 3 getpid, 1 getrandom, 1 inotify_add_watch, 1 \
          inotify_rm_watch, 5 kill, 7 open, 1 pidfd_open, 1 poll, 6 read, 4 readlink, 3 symlink, 1 \
          unlink",
     ),

@@ -91,8 +91,8 @@ pub struct Locked<F> {
 /// makes it while another holds the lock, and needs only rename it then. As long as it is open no
 /// sweeper takes it for a leftover.
 ///
-/// After a try that found the lock [`Held`](TryLockError::Held) it is good for another. After any
-/// other failure [`discard`] it. See the [example](self#example).
+/// After a try that found the lock [`Held`](TryLockError::Held) it is good for another, if it still
+/// has its [`directory`](Prepared::directory). After any other failure [`discard`] it. See the [example](self#example).
 #[must_use = "try to lock with it, or `discard` it"]
 #[derive(Debug)]
 pub struct Prepared<F> {

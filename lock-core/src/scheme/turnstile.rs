@@ -8,11 +8,12 @@
 //! ```text
 //!  enter ─► open, OFD read lock ("I am here"), flock ─► First: watch the lock
 //!                                                 └──► Behind: wait for the flock, then First
-//!  leave ─► OFD unlock; is anybody here? ─ no ─► unlink;  then close: the next one is First
+//!  leave ─► OFD unlock; is anybody here? ─ no ─► unlink;  then unlock: the next one is First
 //! ```
 //!
 //! It decides nothing about the lock: who ignores it, or finds it removed, only tries beside the
-//! others. Whoever dies in line leaves it by that. The last one out removes the file: each takes
+//! others. So those behind must look at the lock now and then: the first may be stopped, or judge
+//! its holder by another rule. Whoever dies in line leaves it by that. The last one out removes the file: each takes
 //! his own sign away before he looks for others', so the last to look sees none. Only one that is
 //! killed there leaves it behind, for the next to use and [`sweep`] to remove.
 //!
@@ -41,7 +42,7 @@
 //! ```
 
 use crate::fault::{Call, Fault, FaultKind};
-use crate::os::{Access, FileType, Flock, Mode, Names, Node, OfdLocks};
+use crate::os::{Access, FileType, Flock, Mode, Names, Node, OfdLocks, Stat};
 
 /// The calls that a queue of waiters makes. See the [example](self#example).
 pub trait Calls: Flock + Names + OfdLocks {}
@@ -58,9 +59,9 @@ pub enum Entered<F> {
 
 /// Joins the line. See the [example](self#example).
 ///
-/// Errors: those of opening the file, [`NotRegular`](FaultKind::NotRegular) if somebody put
-/// something else there, and those of the two locks, as where a file system has none. Then there is
-/// no line, and every waiter watches the lock.
+/// Errors: those of opening the file, [`NotRegular`](FaultKind::NotRegular) if somebody has
+/// something else there, as a file that is not empty, and those of the two locks, as where a file
+/// system has none. Then there is no line, and every waiter watches the lock.
 pub fn enter<O: Calls>(os: &O) -> Result<Entered<O::File>, Fault> {
     // To read, so that users can queue who may not write each other's files; and in two steps,
     // because of fs.protected_regular in sticky directories.
@@ -70,7 +71,7 @@ pub fn enter<O: Calls>(os: &O) -> Result<Entered<O::File>, Fault> {
         }
         opened => opened?,
     };
-    if os.fstat(&file)?.file_type != FileType::Regular {
+    if !is_line(&os.fstat(&file)?) {
         let kind = FaultKind::NotRegular;
         return Err(Fault { call: Call::Fstat, node: Node::Queue, kind, errno: 0 });
     }
@@ -89,9 +90,11 @@ pub fn leave<O: Calls>(os: &O, file: O::File) -> bool {
     // One that was removed before has no name, and the name may be another's by now. That one who
     // comes in between finds a file without a name does no harm.
     let last = matches!(alone, Ok(None))
-        && os.fstat(&file).is_ok_and(|stat| stat.links > 0)
+        && os.fstat(&file).is_ok_and(|stat| stat.links > 0 && is_line(&stat))
         && os.unlink(Node::Queue).is_ok();
-    // Only now: whoever comes next looks at what is left.
+    // Only now: whoever comes next looks at what is left. Not by closing it alone, which a forked
+    // child that has a copy would undo.
+    let _ = os.flock_un(&file);
     drop(file);
     last
 }
@@ -104,4 +107,9 @@ pub fn sweep<O: Calls>(os: &O) -> Result<bool, Fault> {
         Err(fault) if fault.kind == FaultKind::Missing => Ok(false),
         Err(fault) => Err(fault),
     }
+}
+
+/// Whether it can be ours to remove: what waiters queue at is never written.
+fn is_line(stat: &Stat) -> bool {
+    stat.file_type == FileType::Regular && stat.len == 0
 }

@@ -163,6 +163,7 @@ fn ask_by_child(
     };
     let watched = SignalSet::of(&[CHLD]);
     let before = sys::block(watched);
+    let ignored = sys::on_end_of_child(&sys::RawAction::default());
     let ended = match sys::fork() {
         Ok(Fork::Child) => {
             let _ = set_parent_process_death_signal(Some(Signal::KILL));
@@ -171,6 +172,7 @@ fn ask_by_child(
         Ok(Fork::Parent(child)) => until(child, watched, deadline_ns),
         Err(_) => Err(exit::OS_ERROR),
     };
+    sys::on_end_of_child(&ignored);
     sys::set_blocked(before);
     ended?;
     let mut count = [0; 8];

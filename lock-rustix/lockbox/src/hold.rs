@@ -105,7 +105,9 @@ pub(crate) fn run_under(stack: &Stack, at: usize, command: &CStr, guard: &mut Gu
     const WATCHED: SignalSet = SignalSet::of(&[INT, TERM, HUP, QUIT, CHLD]);
     // Blocked before there is a child, so that none can kill us between.
     let before = sys::block(WATCHED);
+    let ignored = sys::on_end_of_child(&sys::RawAction::default());
     let started = sys::vfork(&|| {
+        sys::on_end_of_child(&ignored);
         sys::set_blocked(before);
         cannot_run(command, spawn::exec(stack.args().from(at), command, stack.environment()))
     });

@@ -322,6 +322,19 @@ struct Action {
     mask: u64,
 }
 
+/// What the kernel takes and gives as `struct sigaction`, of at most 32 bytes; all 0: the default.
+pub type RawAction = [u64; 4];
+
+/// Sets what becomes of the signal of a child's end; answers what did before. Where the caller has
+/// left it ignored there is no such signal, and the kernel keeps no status.
+pub fn on_end_of_child(action: &RawAction) -> RawAction {
+    let mut before = RawAction::default();
+    let (action, answer) = (action.as_ptr() as usize, before.as_mut_ptr() as usize);
+    // SAFETY: reads one `struct sigaction` and writes one. No handler of ours is in it.
+    unsafe { syscall(number::RT_SIGACTION, [CHLD.unsigned_abs() as usize, action, answer, 8]) };
+    before
+}
+
 /// Sets a handler for the alarm that does nothing, without restarting calls.
 fn handle_alarm() {
     #[cfg(target_arch = "x86_64")]

@@ -95,3 +95,26 @@ fn with_queue<T>(spot: &Spot, call: impl FnOnce(&Sys<'_>) -> T) -> T {
     let place = Place::in_directory(lend(&spot.dir), spot.lock.as_c_str());
     call(&Sys::new(place.with_queue(queue.as_c_str())).with_mode(spot.mode))
 }
+
+#[cfg(test)]
+mod tests {
+    use lock_core::kind::Kind;
+    use rustix::fs::{FlockOperation, flock};
+    use rustix::io::dup;
+
+    use super::*;
+
+    #[test]
+    fn a_forked_childs_copy_keeps_nobody_in_line() {
+        let spot = Spot::open(Kind::Symlink, c"/tmp/lock-rustix-line-inherited").unwrap();
+        let (mut first, mut second) = (Line::outside(&spot), Line::outside(&spot));
+        assert!(first.join().is_none());
+        let file = first.keep().unwrap();
+        let copy = dup(lend(&file)).unwrap();
+        let turn = second.join().unwrap();
+        leave(&spot, file);
+        assert_eq!(flock(lend(turn), FlockOperation::NonBlockingLockExclusive), Ok(()));
+        drop((second, copy));
+        assert!(!sweep(&spot), "the last one out has removed it");
+    }
+}

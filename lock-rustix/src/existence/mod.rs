@@ -381,8 +381,10 @@ impl Taken {
             Proof::Link(locked) if SYMLINK => symlink::unlock(&sys, locked, &self.target),
             _ => Ok(Unlocked::WasBroken),
         };
-        // Only now is there something to come and look for.
-        drop(self.turnstile);
+        // Only now is there something to come and look for, whoever else has a copy of the file.
+        if let Some(file) = self.turnstile {
+            let _ = flock(lend(&file), FlockOperation::Unlock);
+        }
         if let Some(file) = self.line {
             line::leave(spot, file);
         }

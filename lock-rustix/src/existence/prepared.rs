@@ -115,6 +115,12 @@ impl Prepared {
         }
     }
 
+    /// Whether nothing is left of it, though it is not the lock: a directory where no rename spares
+    /// what is there.
+    fn is_spent(&self) -> bool {
+        matches!(&self.lock, Ready::Directory(directory) if directory.directory().is_none())
+    }
+
     /// Whether what was made has a name: that stays if its maker is killed.
     fn is_named(&self) -> bool {
         match &self.lock {
@@ -189,6 +195,8 @@ impl<'a> Attempts<'a> {
         let Some(prepared) = &mut self.prepared else { return Err(TryLockError::Again) };
         let outcome = prepared.try_lock(spot, &self.contender.terms(b""));
         match outcome {
+            // One that had to be dismantled is made anew next time.
+            Err(TryLockError::Held { .. }) if prepared.is_spent() => self.prepared = None,
             Err(TryLockError::Held { .. }) => {}
             Err(_) => {
                 self.restarts = self.restarts.saturating_add(1);

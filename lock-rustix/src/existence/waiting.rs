@@ -27,9 +27,9 @@ use crate::descriptor::lend;
 use crate::identity::Identity;
 use crate::limit::{Limit, Tick};
 use crate::stand_in::{self, Waited};
-use crate::wake::{Watch, Woken, stale_in_ns};
+use crate::wake::{LOOK_AGAIN_NS, Watch, Woken, stale_in_ns};
 
-/// How often an attempt starts over before something must be wrong.
+/// How often in a row an attempt starts over before something must be wrong.
 pub const RESTARTS_MAX: u32 = 1000;
 
 /// The first pause where no events come, and the longest, in nanoseconds: on a local file system,
@@ -241,9 +241,8 @@ impl Contender {
                 return Err(Refused::Held(verdict));
             }
             if let (Some(watch), true) = (&mut watch, armed) {
-                let jittered_ns = pause_ns / 2 + monotonic_ns() % (pause_ns / 2 + 1);
                 let left_ns = left_ns.min(request.longest_pause_ns).min(request.tell_every_ns);
-                if watch.wait(left_ns, jittered_ns, request.cancel) == Woken::Cancelled {
+                if watch.wait(left_ns, jittered(pause_ns), request.cancel) == Woken::Cancelled {
                     return Err(Refused::Cancelled);
                 }
                 let longest_ns = if self.is_local() { PAUSE_MAX_NS } else { SHARED_PAUSE_MAX_NS };
@@ -309,9 +308,11 @@ impl Contender {
         request: &Request<'_>,
         observe: &mut dyn FnMut(Event<'_>),
     ) -> Result<Waited, Refused> {
-        // Who stands before us may judge by another age.
+        // Who stands before us may judge by another age. And in the line beside the lock he may be
+        // stopped, or have lost it to force: only the flock of the lock itself is the holder's.
+        let own_ns = if held { u64::MAX } else { jittered(LOOK_AGAIN_NS) };
         let stale_in_ns = stale_in_ns(found).unwrap_or(u64::MAX);
-        let look_again_ns = match request.longest_pause_ns.min(stale_in_ns) {
+        let look_again_ns = match request.longest_pause_ns.min(stale_in_ns).min(own_ns) {
             u64::MAX => u64::MAX,
             pause_ns => monotonic_ns().saturating_add(pause_ns),
         };
@@ -354,7 +355,11 @@ impl Contender {
                     }
                     return Ok(Ok(taken));
                 }
-                Err(TryLockError::Held { queue, verdict }) => return Ok(Err((queue, verdict))),
+                Err(TryLockError::Held { queue, verdict }) => {
+                    // The world stood still: what comes next is counted from here.
+                    *restarts = (*restarts).min(1);
+                    return Ok(Err((queue, verdict)));
+                }
                 Err(TryLockError::Again) if *restarts < RESTARTS_MAX => *restarts += 1,
                 Err(TryLockError::Again) => {
                     let kind = FaultKind::Replaced;
@@ -368,6 +373,11 @@ impl Contender {
             }
         }
     }
+}
+
+/// Somewhere between half of the pause and all of it: what looks in step is not to stay so.
+fn jittered(pause_ns: u64) -> u64 {
+    pause_ns / 2 + monotonic_ns() % (pause_ns / 2 + 1)
 }
 
 /// What stands in the way and cannot be looked at, as another user's file.

@@ -4,6 +4,7 @@ use std::fs;
 use std::io::{BufRead, BufReader, Read};
 use std::os::unix::fs::{FileTypeExt, PermissionsExt};
 use std::os::unix::process::{CommandExt, ExitStatusExt};
+use std::path::Path;
 use std::process::{Child, Command, Stdio};
 
 use lock_tests::lockbox::lockbox;
@@ -43,6 +44,20 @@ fn the_commands_status_comes_through() {
     assert_eq!(run(&["run", &path, &script]).0, Some(126), "no permission");
     fs::set_permissions(&script, fs::Permissions::from_mode(0o755)).unwrap();
     assert_eq!(run(&["run", &path, "true"]).0, Some(0), "the lock was released each time");
+}
+
+#[test]
+fn a_caller_who_ignores_what_becomes_of_children_does_not_hide_it() {
+    let scratch = Scratch::new("run-ignored");
+    let lock = scratch.path("lock");
+    for command in ["run", "flock"] {
+        let ended = Command::new("env")
+            .arg("--ignore-signal=CHLD")
+            .arg(lockbox())
+            .args([command, &lock, "sh", "-c", "exit 7"])
+            .status();
+        assert_eq!(ended.unwrap().code(), Some(7), "{command}");
+    }
 }
 
 #[test]
@@ -209,9 +224,14 @@ fn the_command_gets_the_callers_signal_mask_and_dispositions() {
     let scratch = Scratch::new("run-mask");
     let path = scratch.path("lock");
     let facts = "grep -E 'Sig(Blk|Ign|Cgt)' /proc/self/status";
-    let plain = Command::new("sh").args(["-c", facts]).output().unwrap().stdout;
-    let (_, under, _) = run(&["run", "-w", "5", &path, "sh", "-c", facts]);
-    assert_eq!(under, String::from_utf8(plain).unwrap());
+    for ignored in ["--ignore-signal=CHLD", "--ignore-signal=INT"] {
+        let by_env = |program: &Path, args: &[&str]| {
+            let output = Command::new("env").arg(ignored).arg(program).args(args).output().unwrap();
+            String::from_utf8(output.stdout).unwrap()
+        };
+        let under = by_env(lockbox(), &["run", "-w", "5", &path, "sh", "-c", facts]);
+        assert_eq!(under, by_env(Path::new("sh"), &["-c", facts]), "{ignored}");
+    }
 }
 
 #[test]

@@ -286,6 +286,8 @@ fn execute(
     if settings.has(NO_FORK) {
         run();
     }
+    // As the original does, for the command too.
+    sys::on_end_of_child(&sys::RawAction::default());
     match sys::vfork(&run) {
         Ok(child) => match sys::wait(child, true) {
             Ok(Some(ended)) => ended.status(),
