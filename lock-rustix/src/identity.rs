@@ -13,6 +13,7 @@ use crate::descriptor::{lend, openat};
 use crate::mountinfo;
 use crate::place::Nonce;
 use crate::process;
+use crate::superblock;
 
 /// The calling process.
 ///
@@ -164,21 +165,32 @@ pub fn nonce_of_this_moment() -> Nonce {
 /// assert!(!is_local(open_parent(c"/proc/lock").unwrap().0));
 /// ```
 pub fn is_local<Fd: AsFd>(dir: Fd) -> bool {
+    match superblock::magic(dir.as_fd()) {
+        Some(magic) => is_of_local(magic),
+        None => says_it_is_local(dir.as_fd()),
+    }
+}
+
+/// Whether the magic number is a local file system's.
+#[allow(clippy::cast_possible_truncation, reason = "the rest means nothing")]
+fn is_of_local(magic: u64) -> bool {
     // ext2 to ext4, xfs, btrfs, f2fs, tmpfs, ramfs.
     const LOCAL: [u32; 6] =
         [0xEF53, 0x5846_5342, 0x9123_683E, 0xF2F5_2010, 0x0102_1994, 0x8584_58F6];
-    // The field's type differs between architectures; the magic number's 32 bits do not.
-    #[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss)]
-    let says_so = fstatfs(&dir).is_ok_and(|facts| LOCAL.contains(&(facts.f_type as u32)));
-    says_so && is_what_it_says(dir.as_fd())
+    // `statfs` may extend its sign.
+    LOCAL.contains(&(magic as u32))
 }
 
-/// Whether `statfs` told the truth. 9p passes on what its server says, who has a disk of his own;
-/// but it has no device, and is listed by its own name.
-#[allow(clippy::unnecessary_cast, reason = "its width differs between architectures")]
-fn is_what_it_says(dir: BorrowedFd<'_>) -> bool {
+/// Where the kernel does not tell itself: whether `statfs` says so, and told the truth. 9p passes
+/// on what its server says, who has a disk of his own; but it has no device, and is listed by its
+/// own name.
+#[allow(clippy::cast_sign_loss, clippy::unnecessary_cast, reason = "architectures differ")]
+fn says_it_is_local(dir: BorrowedFd<'_>) -> bool {
     /// Local file systems without a device.
     const NAMES: [&[u8]; 5] = [b"tmpfs", b"ramfs", b"devtmpfs", b"rootfs", b"btrfs"];
+    if !fstatfs(dir).is_ok_and(|facts| is_of_local(facts.f_type as u64)) {
+        return false;
+    }
     if fstat(dir).is_ok_and(|stat| major(stat.st_dev as u64) != 0) {
         return true;
     }
@@ -227,9 +239,12 @@ mod tests {
 
     #[test]
     fn memory_is_local_and_proc_is_not() {
-        let open = |path| openat(CWD, path, OFlags::PATH, Mode::empty()).unwrap();
-        assert!(is_local(open(c"/dev/shm")));
-        assert!(!is_local(open(c"/proc")));
+        for (path, expected) in [(c"/dev/shm", true), (c"/proc", false)] {
+            let dir = openat(CWD, path, OFlags::PATH, Mode::empty()).unwrap();
+            assert_eq!(is_local(&dir), expected, "{path:?}");
+            // As on an old kernel.
+            assert_eq!(says_it_is_local(dir.as_fd()), expected, "{path:?}");
+        }
     }
 
     #[test]

@@ -62,6 +62,7 @@ pub mod process;
 pub mod queue;
 pub mod signature;
 mod stand_in;
+mod superblock;
 pub mod sys;
 pub mod wake;
 

@@ -19,7 +19,7 @@ use lock_rustix::sys::Sys;
 
 use crate::site::Site;
 
-/// What removes a lock or its file.
+/// What removes a lock or its file, unless it is called in a forked child.
 type Removal = Box<dyn FnOnce() -> Result<(), Fault> + Send>;
 
 /// Something that goes when this is dropped, or else at exit. To be dropped while the lock is held.
@@ -28,13 +28,8 @@ pub(crate) struct RemovedAtExit {
     id: u64,
 }
 
-struct Entry {
-    pid: u32,
-    removal: Removal,
-}
-
 struct Registry {
-    entries: BTreeMap<u64, Entry>,
+    entries: BTreeMap<u64, Removal>,
     last_id: u64,
 }
 
@@ -52,21 +47,24 @@ unsafe extern "C" {
 impl RemovedAtExit {
     /// Has the file of a held lock removed.
     pub(crate) fn file(site: Site, inode: Inode) -> RemovedAtExit {
-        RemovedAtExit::register(Box::new(move || unlink_if_named(site.sys(), inode)))
+        let pid = site.pid();
+        let removal = move || {
+            if process::id() == pid { unlink_if_named(site.sys(), inode) } else { Ok(()) }
+        };
+        RemovedAtExit::register(pid, Box::new(removal))
     }
 
-    /// Has this done once.
-    pub(crate) fn register(removal: Removal) -> RemovedAtExit {
+    /// Has this done once by the calling process, whose pid is `pid`.
+    pub(crate) fn register(pid: u32, removal: Removal) -> RemovedAtExit {
         static AT_EXIT: Once = Once::new();
         // Refused only when memory is short: then the file goes with the guard, or stays.
         AT_EXIT.call_once(|| {
             let _ = atexit(remove_all);
         });
-        let pid = process::id();
         let mut registry = registry();
         registry.last_id += 1;
         let id = registry.last_id;
-        registry.entries.insert(id, Entry { pid, removal });
+        registry.entries.insert(id, removal);
         REGISTERED_BY.store(pid, Ordering::Release);
         RemovedAtExit { id }
     }
@@ -76,6 +74,12 @@ impl RemovedAtExit {
         let id = self.id;
         core::mem::forget(self);
         remove(id)
+    }
+
+    /// There is nothing to remove any more.
+    pub(crate) fn forget(self) {
+        registry().entries.remove(&self.id);
+        core::mem::forget(self);
     }
 }
 
@@ -89,23 +93,17 @@ impl Drop for RemovedAtExit {
 /// whoever then closes its lock knows that no unlink is still to come.
 fn remove(id: u64) -> Result<(), Fault> {
     let mut registry = registry();
-    registry.entries.remove(&id).map_or(Ok(()), Entry::remove)
+    registry.entries.remove(&id).map_or(Ok(()), |removal| removal())
 }
 
 pub(crate) extern "C" fn remove_all() {
     // A forked child that registered nothing stays away from the registry: another thread of its
     // parent may have had it locked.
     if REGISTERED_BY.load(Ordering::Acquire) == process::id() {
-        for entry in core::mem::take(&mut registry().entries).into_values() {
+        for removal in core::mem::take(&mut registry().entries).into_values() {
             // Nobody is left to be told.
-            let _ = entry.remove();
+            let _ = removal();
         }
-    }
-}
-
-impl Entry {
-    fn remove(self) -> Result<(), Fault> {
-        if self.pid == process::id() { (self.removal)() } else { Ok(()) }
     }
 }
 

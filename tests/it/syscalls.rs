@@ -31,6 +31,26 @@ const CYCLES: &[(&str, &str)] = &[
         "1 close, 1 flock, 1 fstat, 1 getpid, 1 mkdir, 1 open, 2 renameat2, 1 stat, 1 symlink, \
          2 unlink",
     ),
+    (
+        "std-nfs",
+        "2 close, 1 flock, 1 fstat, 3 getpid, 1 getrandom, 2 link, 2 open, 1 pwrite, 1 statmount, \
+         1 statx, 1 uname, 2 unlink",
+    ),
+    (
+        "std-pidfile",
+        "2 close, 1 flock, 1 fstat, 3 getpid, 1 getrandom, 1 link, 2 open, 1 pwrite, 1 statmount, \
+         1 statx, 1 uname, 1 unlink",
+    ),
+    (
+        "std-symlink",
+        "1 close, 3 getpid, 1 getrandom, 1 open, 1 readlink, 1 statmount, 1 statx, 1 symlink, 1 \
+         uname, 1 unlink",
+    ),
+    (
+        "std-mkdir",
+        "2 close, 1 flock, 1 fstat, 3 getpid, 1 getrandom, 1 mkdir, 2 open, 2 renameat2, 1 stat, \
+         1 statmount, 1 statx, 1 symlink, 1 uname, 2 unlink",
+    ),
 ];
 
 /// The calls of one wait that ends in vain, at its limit: the try, the wait itself, and the end.

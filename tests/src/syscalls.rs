@@ -144,7 +144,9 @@ pub fn name(call: u64) -> String {
         316 => "renameat2",
         318 => "getrandom",
         138 => "fstatfs",
+        332 => "statx",
         434 => "pidfd_open",
+        457 => "statmount",
         _ => return call.to_string(),
     };
     name.to_string()

@@ -7,6 +7,7 @@ use lock_core::fault::Fault;
 use lock_core::kind::Kind;
 use lock_core::scheme::hardlink::Unlocked;
 use lock_rustix::existence::{Contender, Taken};
+use lock_rustix::process;
 
 use super::refresh::Refresher;
 use super::{ExistenceLock, ms};
@@ -47,11 +48,16 @@ pub struct ExistenceGuard {
 pub(super) struct Held {
     contender: Contender,
     taken: Mutex<Option<Taken>>,
+    /// A forked child must not even wait for the mutex: the thread that has it is the parent's.
+    pid: u32,
 }
 
 impl ExistenceGuard {
     pub(super) fn new(lock: &ExistenceLock, contender: Contender, taken: Taken) -> ExistenceGuard {
-        let held = Arc::new(Held { contender, taken: Mutex::new(Some(taken)) });
+        // Asked already, to find out who asks for the lock.
+        let pid = contender.me.observer.owner.pid;
+        let pid = pid.and_then(|pid| u32::try_from(pid.get()).ok()).unwrap_or_else(process::id);
+        let held = Arc::new(Held { contender, taken: Mutex::new(Some(taken)), pid });
         let every = lock.refresh_every();
         let stale_age = lock.stale_age.max(lock.lease);
         let refresher = (!every.is_zero()).then(|| {
@@ -59,7 +65,10 @@ impl ExistenceGuard {
             Refresher::start(Arc::clone(&held), ms(every), ms(stale_age), on_lost)
         });
         let leaving = Arc::clone(&held);
-        let at_exit = RemovedAtExit::register(Box::new(move || leaving.unlock().map(|_| ())));
+        let removal = move || {
+            if leaving.is_parents() { Ok(()) } else { leaving.unlock().map(|_| ()) }
+        };
+        let at_exit = RemovedAtExit::register(pid, Box::new(removal));
         let (path, kind) = (lock.path.clone(), lock.kind);
         ExistenceGuard { path, kind, held, refresher, at_exit: Some(at_exit) }
     }
@@ -166,10 +175,15 @@ impl ExistenceGuard {
     pub fn unlock(mut self) -> Result<(), LockError> {
         self.refresher = None;
         let (path, kind) = (self.path.clone(), self.kind);
-        if !self.held.is_mine() {
+        if self.held.is_parents() {
             return Err(LockError::HeldByParent { path, kind });
         }
-        match self.held.unlock() {
+        let outcome = self.held.unlock();
+        // Exit waits for our mutex with the registry locked: this locks it without our mutex.
+        if let Some(at_exit) = self.at_exit.take() {
+            at_exit.forget();
+        }
+        match outcome {
             Ok(Some(Unlocked::Released)) => Ok(()),
             Ok(_) => Err(LockError::Lost { path, kind, cause: None }),
             Err(fault) => Err(LockError::Fault { path, kind, fault }),
@@ -229,15 +243,17 @@ impl Held {
         self.lock().as_ref().map_or(Ok(()), Taken::touch)
     }
 
-    fn is_mine(&self) -> bool {
-        self.lock().as_ref().is_none_or(Taken::is_mine)
+    /// In a forked child: the lock is its parent's.
+    fn is_parents(&self) -> bool {
+        self.pid != process::id()
     }
 
-    /// Gives the lock back, once. In a forked child it is only closed.
+    /// Gives the lock back, once.
     fn unlock(&self) -> Result<Option<Unlocked>, Fault> {
+        // Locked until that is done: exit waits for it.
         match self.lock().take() {
-            Some(taken) if taken.is_mine() => taken.unlock(&self.contender.spot).map(Some),
-            _ => Ok(None),
+            Some(taken) => taken.unlock(&self.contender.spot).map(Some),
+            None => Ok(None),
         }
     }
 

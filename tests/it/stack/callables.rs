@@ -53,7 +53,7 @@ const SHARED: &[Callable] = &[
         targets: &[
             "lock_rustix::doctor::file_system::guess::{closure#0}",
             "lock_rustix::doctor::file_system::look::{closure#0}",
-            "lock_rustix::identity::is_what_it_says::{closure",
+            "lock_rustix::identity::says_it_is_local::{closure",
         ],
     },
     // `&mut dyn FnMut(&Holding)`.

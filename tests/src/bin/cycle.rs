@@ -1,11 +1,12 @@
 //! Cycles, for counting their system calls: `cycle WHAT PATH TIMES`.
 //!
 //! WHAT is a kernel kind (by path), `message` (kind file with a message of its own), `open-KIND`
-//! (lock and unlock on one open file), an existence kind, `wait-KIND`: in vain, with a limit, or
-//! `come-KIND`: until the lock comes, and then asks who its parent is, as a sign.
+//! (lock and unlock on one open file), an existence kind, `std-KIND` (the same through lock-std),
+//! `wait-KIND`: in vain, with a limit, or `come-KIND`: until the lock comes, and then asks who its
+//! parent is, as a sign.
 
-use std::ffi::CString;
-use std::os::unix::ffi::OsStringExt;
+use std::ffi::{CString, OsStr};
+use std::os::unix::ffi::{OsStrExt, OsStringExt};
 
 use lock_core::kind::Kind;
 use lock_core::os::{Access, Files, Flock, Mode, Node, OfdLocks, PosixLocks};
@@ -20,6 +21,7 @@ use lock_rustix::local::{Request, lock_within, try_lock};
 use lock_rustix::place::Place;
 use lock_rustix::signature::{Signer, decode};
 use lock_rustix::sys::Sys;
+use lock_std::{ExistenceGuard, ExistenceLock};
 
 fn main() {
     let mut args = std::env::args_os().skip(1);
@@ -36,6 +38,16 @@ fn main() {
     }
     if let Some(kind) = what.strip_prefix("come-") {
         return wait_for(Kind::from_name(kind.as_bytes()).expect("a kind"), &path);
+    }
+    if let Some(kind) = what.strip_prefix("std-") {
+        let lock = ExistenceLock::at(
+            OsStr::from_bytes(path.as_bytes()),
+            Kind::from_name(kind.as_bytes()).expect("a kind"),
+        );
+        for _ in 0..times {
+            lock.try_lock().and_then(ExistenceGuard::unlock).expect("nobody else holds it");
+        }
+        return;
     }
     let existing = [Kind::Nfs, Kind::Pidfile, Kind::Symlink, Kind::Mkdir];
     if let Some(kind) = existing.into_iter().find(|kind| kind.name() == what) {
