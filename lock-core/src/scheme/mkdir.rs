@@ -92,7 +92,8 @@ pub struct Locked<F> {
 /// sweeper takes it for a leftover.
 ///
 /// After a try that found the lock [`Held`](TryLockError::Held) it is good for another, if it still
-/// has its [`directory`](Prepared::directory). After any other failure [`discard`] it. See the [example](self#example).
+/// has its [`directory`](Prepared::directory). After any other failure [`discard`] it. See the
+/// [example](self#example).
 #[must_use = "try to lock with it, or `discard` it"]
 #[derive(Debug)]
 pub struct Prepared<F> {

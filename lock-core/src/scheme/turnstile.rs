@@ -13,9 +13,9 @@
 //!
 //! It decides nothing about the lock: who ignores it, or finds it removed, only tries beside the
 //! others. So those behind must look at the lock now and then: the first may be stopped, or judge
-//! its holder by another rule. Whoever dies in line leaves it by that. The last one out removes the file: each takes
-//! his own sign away before he looks for others', so the last to look sees none. Only one that is
-//! killed there leaves it behind, for the next to use and [`sweep`] to remove.
+//! its holder by another rule. Whoever dies in line leaves it by that. The last one out removes the
+//! file: each takes his own sign away before he looks for others', so the last to look sees none.
+//! Only one that is killed there leaves it behind, for the next to use and [`sweep`] to remove.
 //!
 //! # Example
 //!
