@@ -59,6 +59,8 @@ struct Errand<'f> {
     parent: Pid,
     /// When it is to die; the largest number for never.
     deadline_ns: u64,
+    /// Whether the parent minds the time as well.
+    watched: bool,
     answer: UnsafeCell<Result<(), Fault>>,
     done: AtomicBool,
 }
@@ -95,14 +97,16 @@ pub(crate) fn wait<'s, C: Queued<Sys<'s>>>(
     if limit.left_ns() == 0 {
         return Ok(Waited::TimedOut);
     }
-    // With nothing else to do but wait for the child's end, the child minds the time: the kernel
-    // wakes who waits for that on the processor where the child was, which takes half as long.
+    // The child minds the time: its parent may be stopped then, or be another user by now, who may
+    // not kill it. With nothing else to do the parent only waits for its end: the kernel wakes who
+    // does that on the processor where the child was, which takes half as long.
     let watched = limit.cancel.is_some() || tick.every_ns != u64::MAX;
     let errand = Errand {
         file,
         mode,
         parent: getpid(),
-        deadline_ns: if watched { u64::MAX } else { limit.deadline_ns },
+        deadline_ns: limit.deadline_ns,
+        watched,
         answer: UnsafeCell::new(Ok(())),
         done: AtomicBool::new(false),
     };
@@ -169,7 +173,8 @@ fn either(
 extern "C" fn run<'s, C: Queued<Sys<'s>>>(errand: &Errand<'_>) -> ! {
     // A parent that has died before this is somebody else's child now.
     let _ = set_parent_process_death_signal(Some(Signal::KILL));
-    if getppid() == Some(errand.parent) && dies_at(errand.deadline_ns) {
+    let dies = dies_at(errand.deadline_ns) || errand.watched;
+    if getppid() == Some(errand.parent) && dies {
         let answer = C::wait(errand.file, errand.mode);
         // SAFETY: the parent reads this only after it is said to be done.
         unsafe { *errand.answer.get() = answer };
@@ -418,6 +423,27 @@ mod tests {
         let mut tick = Tick { every_ns: 1_000_000, call: &mut panic };
         let wait = || wait::<ByFlock>(&ours, Mode::Exclusive, &Limit::NONE, &mut tick);
         assert!(std::panic::catch_unwind(core::panic::AssertUnwindSafe(wait)).is_err());
+        assert_eq!(children(), 0);
+    }
+
+    #[test]
+    fn a_limit_holds_for_one_who_may_not_kill_any_more() {
+        use rustix::thread::{Uid, set_thread_uid};
+
+        let scratch = Scratch::new("uid");
+        let (holder, ours) = (scratch.open(), scratch.open());
+        flock(&holder, FlockOperation::LockExclusive).unwrap();
+        let nobody = || {
+            // As when the program gives up being root while it waits. Others cannot, and wait only.
+            let mut become_nobody = || {
+                let _ = set_thread_uid(Uid::from_raw(65534));
+            };
+            let mut tick = Tick { every_ns: 1_000_000, call: &mut become_nobody };
+            wait::<ByFlock>(&ours, Mode::Exclusive, &in_ms(50), &mut tick)
+        };
+        // Of this thread alone.
+        let waited = thread::scope(|scope| scope.spawn(nobody).join().unwrap());
+        assert_eq!(waited, Ok(Waited::TimedOut));
         assert_eq!(children(), 0);
     }
 
