@@ -92,7 +92,7 @@ fn passes(way: &Way, crowd: Crowd) -> (usize, u64) {
     if !OURS.contains(&way.name) && !BASES.contains(&way.name) {
         return (1, if many { 2500 } else { 1500 });
     }
-    (PASSES, if many { 1200 } else { 500 })
+    (PASSES, if many { 900 } else { 300 })
 }
 
 /// The figures of every way with every crowd, pass by pass.
