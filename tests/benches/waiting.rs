@@ -1,6 +1,7 @@
 //! What waiting costs, and how soon a waiter has what was given back: ours beside others, in one
 //! run. `cargo bench -p lock-tests --bench waiting` writes docs/waiting.md and its pictures;
-//! with names of ways after `--` it runs these only, and writes nothing.
+//! with names of ways after `--` it runs these only, and with `dead` only how soon the locks of
+//! killed holders come; then it writes nothing.
 //!
 //! Processes take turns with a lock; a hand-over is the time from one's release to the next one's
 //! return, if that one was waiting by then.
@@ -150,10 +151,14 @@ fn main() {
         .collect();
     let late =
         late::table(Path::new(env!("CARGO_BIN_EXE_waiter")), &limited, Path::new("/dev/shm"));
-    let ours = rows.iter().filter(|(way, _)| way.ours && !way.name.contains(' '));
-    let ended: Vec<&str> = [BASES[1]].into_iter().chain(ours.map(|(way, _)| way.name)).collect();
+    let all = wanted.iter().any(|name| name == "dead");
+    let plain = |name: &&str| !name.contains(' ');
+    let is_ours = |name: &&str| all || rows.iter().any(|(way, _)| way.name == *name);
+    let ours = OURS.into_iter().filter(plain).filter(is_ours);
+    let ended: Vec<&str> = [BASES[1]].into_iter().chain(ours).collect();
     let dead = dead::table(Path::new(env!("CARGO_BIN_EXE_waiter")), &ended, Path::new("/dev/shm"));
     if !wanted.is_empty() {
+        print!("\n{dead}");
         return;
     }
     write_doc("waiting.md", &page(&rows, &late, &dead));

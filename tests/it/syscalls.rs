@@ -75,6 +75,13 @@ const WAITS: &[(&str, &str)] = &[
         "1 clone, 6 close, 4 flock, 5 fstat, 2 getdents, 2 getpid, 1 getrandom, 1 mkdir, 6 open, \
          1 readlink, 2 renameat2, 2 rt_sigprocmask, 1 symlink, 2 unlink, 1 utimensat, 1 wait4",
     ),
+    // Never the kernel's list of locks: to read it can take 10 ms.
+    (
+        "wait-foreign",
+        "12 close, 3 fcntl, 6 flock, 10 fstat, 3 getpid, 1 getrandom, 1 inotify_add_watch, 1 \
+         inotify_rm_watch, 5 kill, 3 link, 12 open, 1 pidfd_open, 1 poll, 4 pread, 1 pwrite, 6 \
+         read, 3 stat, 1 unlink, 2 utimensat",
+    ),
     (
         "wait-symlink",
         "7 close, 3 fcntl, 2 flock, 2 fstat, 3 getpid, 1 getrandom, 1 inotify_add_watch, 1 \

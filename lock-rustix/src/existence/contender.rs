@@ -262,7 +262,7 @@ impl Contender {
     }
 
     /// [`look`](Contender::look) after a try that found the lock flocked, or did not.
-    pub(super) fn look_again(&self, flocked: bool) -> Result<Option<Found>, Fault> {
+    pub(super) fn look_again(&self, flocked: Option<bool>) -> Result<Option<Found>, Fault> {
         look_again(&self.spot, &self.terms(&[]), flocked)
     }
 

@@ -33,14 +33,14 @@ use crate::sys::Sys;
 /// assert!(look(&spot, &terms).unwrap().is_none());
 /// ```
 pub fn look(spot: &Spot, terms: &Terms<'_>) -> Result<Option<Found>, Fault> {
-    look_again(spot, terms, false)
+    look_again(spot, terms, None)
 }
 
 /// [`look`]; of the lock that stood there it is known whether it was `flocked`.
 pub(super) fn look_again(
     spot: &Spot,
     terms: &Terms<'_>,
-    flocked: bool,
+    flocked: Option<bool>,
 ) -> Result<Option<Found>, Fault> {
     let sys = Sys::new(Place::in_directory(lend(&spot.dir), spot.lock.as_c_str()));
     let sys = sys.known_to_be_flocked(flocked);

@@ -250,7 +250,7 @@ impl Contender {
                 armed = false;
                 continue;
             }
-            let found = match self.look_again(queue.is_some()) {
+            let found = match self.look_again(self.flocked(queue.is_some())) {
                 Ok(Some(found)) => found,
                 // Gone since.
                 Ok(None) => continue,
@@ -269,6 +269,12 @@ impl Contender {
             }
             armed = true;
         }
+    }
+
+    /// What a try that found the lock held, with a queue or without, shows of the lock's flock.
+    fn flocked(&self, queue: bool) -> Option<bool> {
+        // Of a lease it shows nothing: its flock is not tried.
+        (queue || !self.spot.lease).then_some(queue)
     }
 
     /// Waits in the kernel's queue, if there is one: at the lock, or in the line beside it.
@@ -328,7 +334,7 @@ impl Contender {
             });
         }
         let mut tell = || {
-            if let Ok(Some(found)) = self.look_again(held) {
+            if let Ok(Some(found)) = self.look_again(held.then_some(true)) {
                 let left_ns = request.deadline_ns.saturating_sub(monotonic_ns());
                 observe(Event::Waiting { found: &found, left_ns });
             }

@@ -35,7 +35,7 @@ pub const LOCK_FILE_MODE: RawMode = 0o664;
 pub struct Sys<'a> {
     place: Place<'a>,
     mode: RawMode,
-    flocked: bool,
+    flocked: Option<bool>,
 }
 
 impl<'a> Sys<'a> {
@@ -51,7 +51,7 @@ impl<'a> Sys<'a> {
     /// # std::fs::remove_file("/tmp/lock-rustix-doc-sys-new").unwrap();
     /// ```
     pub fn new(place: Place<'a>) -> Sys<'a> {
-        Sys { place, mode: LOCK_FILE_MODE, flocked: false }
+        Sys { place, mode: LOCK_FILE_MODE, flocked: None }
     }
 
     /// Makes new files with these permissions, less the umask. A file that exists keeps its own.
@@ -72,10 +72,10 @@ impl<'a> Sys<'a> {
         Sys { mode, ..self }
     }
 
-    /// Says that the lock was just found flocked: the kernel's list need not be asked. To open that
+    /// Says whether the lock was just found flocked: the kernel's list need not be asked. To read that
     /// list can take 10 ms, because all processors are made to agree on it.
     #[must_use]
-    pub(crate) fn known_to_be_flocked(self, flocked: bool) -> Sys<'a> {
+    pub(crate) fn known_to_be_flocked(self, flocked: Option<bool>) -> Sys<'a> {
         Sys { flocked, ..self }
     }
 
@@ -224,8 +224,8 @@ fn fcntl_fault(errno: Errno) -> Fault {
 
 impl LockTable for Sys<'_> {
     fn flock_listed(&self, file: &OwnedFd, inode: Inode) -> Result<Option<Blocker>, Fault> {
-        if self.flocked {
-            return Ok(Some(Blocker { mode: Mode::Exclusive, pid: None }));
+        if let Some(flocked) = self.flocked {
+            return Ok(flocked.then_some(Blocker { mode: Mode::Exclusive, pid: None }));
         }
         crate::lock_table::find_flock(lend(file), inode)
     }

@@ -33,6 +33,17 @@ fn main() {
     if let Some(kind) = what.strip_prefix("open-") {
         return on_open_file(&sys, kind, times);
     }
+    if what == "wait-foreign" {
+        // What a program writes that flocks nothing.
+        let path = OsStr::from_bytes(path.as_bytes());
+        std::fs::write(path, std::process::id().to_string()).expect("room");
+        wait_behind(
+            &Contender::new(Kind::Pidfile, &CString::new(path.as_bytes()).expect("a path"))
+                .expect("the directory"),
+            times,
+        );
+        return std::fs::remove_file(path).expect("it is ours");
+    }
     if let Some(kind) = what.strip_prefix("wait-") {
         return wait_in_vain(Kind::from_name(kind.as_bytes()).expect("a kind"), &path, times);
     }
@@ -61,17 +72,27 @@ fn main() {
     }
 }
 
+/// The end of a wait that begins now.
+fn soon() -> u64 {
+    monotonic_ns() + 100_000_000
+}
+
+/// Waits so often for a lock that another has.
+fn wait_behind(contender: &Contender, times: u32) {
+    for _ in 0..times {
+        let once = existence::Request::once(&contender.me);
+        let request = existence::Request { deadline_ns: soon(), ..once };
+        let refused = contender.lock(&request, &mut |_| {});
+        assert!(matches!(refused, Err(Refused::Held(_))));
+    }
+}
+
 fn wait_in_vain(kind: Kind, path: &CString, times: u32) {
-    let soon = || monotonic_ns() + 100_000_000;
     if kind.is_existence() {
         let contender = Contender::new(kind, path).expect("the directory");
-        let mut request = existence::Request::once(&contender.me);
+        let request = existence::Request::once(&contender.me);
         let taken = contender.lock(&request, &mut |_| {}).expect("nobody else holds it");
-        for _ in 0..times {
-            request.deadline_ns = soon();
-            let refused = contender.lock(&request, &mut |_| {});
-            assert!(matches!(refused, Err(Refused::Held(_))));
-        }
+        wait_behind(&contender, times);
         taken.unlock(&contender.spot).expect("it is ours");
         return;
     }
