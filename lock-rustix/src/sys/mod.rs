@@ -72,8 +72,8 @@ impl<'a> Sys<'a> {
         Sys { mode, ..self }
     }
 
-    /// Says whether the lock was just found flocked: the kernel's list need not be asked. To read that
-    /// list can take 10 ms, because all processors are made to agree on it.
+    /// Says whether the lock was just found flocked: the kernel's list need not be asked. To read
+    /// that list can take 10 ms, because all processors are made to agree on it.
     #[must_use]
     pub(crate) fn known_to_be_flocked(self, flocked: Option<bool>) -> Sys<'a> {
         Sys { flocked, ..self }
